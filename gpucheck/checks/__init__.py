@@ -1,0 +1,22 @@
+"""Pure functions that judge facts by the matrix, one module a family, in the order of the causes.
+
+They import facts, findings and the matrix, do no input or output, and never raise for a bad machine.
+"""
+
+from __future__ import annotations
+
+from gpucheck.checks import answers, cards, cuda, cudnn, driver, framework, mask, smoke
+from gpucheck.checks.registry import REGISTRY, Check, Said
+from gpucheck.checks.troubles import TROUBLES, Trouble
+
+__all__ = ["FAMILIES", "REGISTRY", "TROUBLES", "Check", "Said", "Trouble", "all_checks"]
+
+# From the ground up: the order in which the checks run, and in which causes of one weight are ranked.
+FAMILIES = tuple(
+    module.__name__.rpartition(".")[2] for module in (driver, answers, cards, mask, framework, cuda, cudnn, smoke)
+)
+
+
+def all_checks() -> tuple[Check, ...]:
+    """Return every check, in the order in which they run."""
+    return tuple(sorted(REGISTRY.values(), key=lambda check: FAMILIES.index(check.family)))

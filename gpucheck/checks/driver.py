@@ -1,0 +1,208 @@
+"""Is there a driver, do its parts fit together, and does it answer?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gpucheck.checks.reading import driver_works, evidence, nvidia_cards
+from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
+from gpucheck.findings import Evidence, Finding, Fix, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gpucheck.facts import Facts
+    from gpucheck.matrix import Matrix
+
+# nvmlReturn_t and CUresult: the library does not fit the kernel module.
+NVML_MISMATCH, CU_MISMATCH = 18, 803
+
+
+@check(
+    "driver-present",
+    "driver-missing",
+    "kernel-module-not-loaded",
+    "nouveau-loaded",
+    "container-without-gpu",
+    "no-device",
+    decisive=True,
+)
+def driver_present(facts: Facts, _: Matrix) -> Iterator[Said]:
+    """A machine with an NVIDIA card has an NVIDIA driver.
+
+    A false alarm if the card is meant for a virtual machine: cards held by vfio-pci are left out.
+    """
+    driver, cards = facts.driver, nvidia_cards(facts)
+    if facts.system.os.value == "macos":
+        yield skipped("NVIDIA has no driver for today's macOS")
+    elif driver_works(facts):
+        yield holds(f"driver {driver.version.value or driver.library_version.value or 'answers'}")
+    elif driver.module_loaded.value or driver.dxg.value:
+        yield _kernel_side_only(facts)
+    elif cards is None or not driver.module_loaded.known:
+        reason = facts.pci_cards.missing or driver.module_loaded.missing
+        yield unknown(f"no driver answers, and whether there is a card is not known: {reason}")
+    elif not cards:
+        yield broken(_no_device(facts))
+    else:
+        yield broken(_card_without_driver(facts, len(cards)))
+
+
+def _kernel_side_only(facts: Facts) -> Said:
+    driver = facts.driver
+    if driver.nvml_library.known or driver.cuda_library.known:
+        return holds("a driver is installed; whether it works, other checks say")
+    if driver.dxg.value:
+        return broken(_no_device(facts, "WSL runs, but Windows offers no NVIDIA driver to it"))
+    if facts.system.container.value not in (None, "none"):
+        return broken(_container_without_gpu(facts))
+    return broken(
+        Finding(
+            slug="driver-missing",
+            severity=Severity.ERROR,
+            title="The driver's user-space libraries are missing",
+            cause="The kernel module is loaded, but libnvidia-ml.so.1 and libcuda.so.1 are not installed.",
+            evidence=(
+                evidence("kernel module", driver.module_version),
+                evidence("libcuda.so.1", driver.cuda_library),
+            ),
+            fixes=(
+                Fix(text="Install the driver's libraries of the kernel module's version, e.g. from your "
+                    "distribution's package libcuda1 or nvidia-driver-cuda."),
+            ),
+        )
+    )  # fmt: skip
+
+
+def _container_without_gpu(facts: Facts) -> Finding:
+    return Finding(
+        slug="container-without-gpu",
+        severity=Severity.ERROR,
+        title="This container was started without the GPU",
+        cause="The host's NVIDIA kernel module is loaded, but the driver's libraries are not in the container.",
+        evidence=(
+            Evidence(text=f"container: {facts.system.container.value}", source=facts.system.container.source),
+            evidence("host's kernel module", facts.driver.module_version),
+            evidence("libcuda.so.1", facts.driver.cuda_library),
+        ),
+        fixes=(
+            Fix(
+                text="Start it with the GPU; the host needs the NVIDIA Container Toolkit.",
+                commands=("docker run --gpus all ...", "podman run --device nvidia.com/gpu=all ..."),
+            ),
+        ),
+    )
+
+
+def _no_device(facts: Facts, cause: str = "No NVIDIA card is on the PCI bus, and no driver is loaded.") -> Finding:
+    cards = facts.pci_cards.value or ()
+    others = f"{len(cards)} display controllers of other makers" if cards else "no display controller"
+    return Finding(
+        slug="no-device",
+        severity=Severity.INFO,
+        title="There is no NVIDIA GPU in this machine",
+        cause=cause,
+        evidence=(Evidence(text=f"PCI bus: {others}", source=facts.pci_cards.source),),
+    )
+
+
+def _card_without_driver(facts: Facts, count: int) -> Finding:
+    driver = facts.driver
+    seen = (
+        Evidence(text=f"{count} NVIDIA card{'s' * (count > 1)} on the PCI bus", source=facts.pci_cards.source),
+        Evidence(text="kernel module nvidia is not loaded", source=driver.module_loaded.source),
+    )
+    if driver.nouveau_loaded.value:
+        return Finding(
+            slug="nouveau-loaded",
+            severity=Severity.ERROR,
+            title="The nouveau driver holds the NVIDIA card",
+            cause="CUDA works only with NVIDIA's own driver.",
+            evidence=(*seen, Evidence(text="kernel module nouveau is loaded", source="/sys/module/nouveau")),
+            fixes=(Fix(text="Install the NVIDIA driver; its packages block nouveau. Then reboot."),),
+        )
+    if driver.library_version.known:
+        return Finding(
+            slug="kernel-module-not-loaded",
+            severity=Severity.ERROR,
+            title="The driver's kernel module is not loaded",
+            cause="The driver's libraries are installed, but its kernel module is not there.",
+            evidence=(*seen, evidence("libraries of driver", driver.library_version)),
+            fixes=(
+                Fix(text="Load it; the message it prints names the reason if it fails.",
+                    commands=("sudo modprobe nvidia",)),
+                Fix(text="After a kernel update: build the module for the running kernel.",
+                    commands=("sudo dkms autoinstall",)),
+            ),
+        )  # fmt: skip
+    return Finding(
+        slug="driver-missing",
+        severity=Severity.ERROR,
+        title="An NVIDIA card is here, but no NVIDIA driver",
+        cause="Neither the kernel module nor the driver's libraries are installed.",
+        evidence=(*seen, evidence("libcuda.so.1", driver.cuda_library)),
+        fixes=(Fix(text="Install the NVIDIA driver from your distribution, then reboot."),),
+    )
+
+
+@check("driver-matches-module", "driver-library-mismatch")
+def driver_matches_module(facts: Facts, _: Matrix) -> Iterator[Said]:
+    """The driver's libraries and its kernel module are of one version.
+
+    A false alarm on WSL, where the two differ by design, and with cuda-compat's libcuda: so only NVML's
+    library is compared, and only where NVML itself does not answer.
+    """
+    driver = facts.driver
+    module, library = driver.module_version, driver.library_version
+    refused = driver.nvml_status.value == NVML_MISMATCH or driver.cuinit_status.value == CU_MISMATCH
+    differ = module.known and library.known and module.value != library.value
+    if driver.nvml_status.value == 0 and not refused:
+        yield holds(f"NVML accepts the kernel module {module.value or ''}".strip())
+    elif refused or (differ and not facts.system.wsl.value):
+        yield broken(
+            Finding(
+                slug="driver-library-mismatch",
+                severity=Severity.ERROR,
+                title="The driver's libraries and its kernel module are of different versions",
+                cause="The driver was updated, and the old kernel module is still loaded.",
+                evidence=(
+                    evidence("kernel module", module),
+                    evidence("libnvidia-ml", library),
+                    evidence("nvmlInit answers", driver.nvml_status),
+                ),
+                fixes=(Fix(text="Reboot (ends running jobs).", commands=("sudo reboot",)),),
+            )
+        )
+    elif differ or not (module.known and library.known):
+        yield skipped("there are not two versions to compare")
+    else:
+        yield holds(f"both are {module.value}")
+
+
+@check("driver-is-real", "simulated-driver")
+def driver_is_real(facts: Facts, _: Matrix) -> Iterator[Said]:
+    """A driver library that answers has a kernel module behind it.
+
+    Where the kernel's modules cannot be read (some sandboxes) it is skipped, so that a real GPU is never
+    called simulated.
+    """
+    driver = facts.driver
+    if not driver_works(facts):
+        yield skipped("no driver answers")
+    elif driver.module_loaded.value or driver.dxg.value:
+        yield holds("the kernel has the NVIDIA driver")
+    elif not driver.module_loaded.known or facts.system.os.value != "linux":
+        yield skipped(driver.module_loaded.missing or "only Linux shows its kernel modules")
+    else:
+        yield broken(
+            Finding(
+                slug="simulated-driver",
+                severity=Severity.INFO,
+                title="The driver is simulated: nothing in the kernel backs it",
+                cause="A stub library answers as driver; what it says is no evidence of a GPU.",
+                evidence=(
+                    evidence("libnvidia-ml.so.1", driver.nvml_library),
+                    Evidence(text="kernel module nvidia is not loaded", source=driver.module_loaded.source),
+                ),
+            )
+        )

@@ -1,0 +1,122 @@
+"""Facts and matrix into a Report: runs the checks under one guard each and ranks the root causes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gpucheck.checks import TROUBLES, Check, Said, all_checks
+from gpucheck.findings import (
+    CheckResult,
+    FailOn,
+    Finding,
+    Report,
+    Severity,
+    Status,
+    exit_status,
+    verdict,
+)
+from gpucheck.matrix import MatrixError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from gpucheck.facts import Facts
+    from gpucheck.matrix import Matrix
+
+
+def diagnose(
+    facts: Facts,
+    matrix: Matrix,
+    *,
+    fail_on: FailOn = FailOn.ERROR,
+    demanded: Iterable[CheckResult] = (),
+    select: Callable[[Check], bool] = lambda _: True,
+) -> Report:
+    """Judge facts.
+
+    Args:
+        facts: What was seen.
+        matrix: What is known of compatibility.
+        fail_on: Least severity that makes the exit status 1.
+        demanded: Results of requirements, judged by `gpucheck.policy`.
+        select: Which checks to run; all by default.
+
+    Raises:
+        MatrixError: A row of the matrix that a check asked for is malformed.
+    """
+    chosen = [check for check in all_checks() if select(check)]
+    results = [result for check in chosen for result in run_check(check, facts, matrix)]
+    results.extend(demanded)
+    findings = rank([finding for result in results for finding in result.findings])
+    checks = tuple(results)
+    return Report(
+        verdict=verdict(checks, findings),
+        root_causes=root_causes(findings),
+        findings=findings,
+        checks=checks,
+        facts=facts,
+        exit_status=exit_status(checks, fail_on),
+        matrix_date=matrix.date.isoformat(),
+    )
+
+
+def run_check(check: Check, facts: Facts, matrix: Matrix) -> list[CheckResult]:
+    """Run one check; whatever it raises becomes the status ``crash``."""
+    try:
+        said = list(check.judge(facts, matrix))
+    except MatrixError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one guard per check: a crash is a status
+        return [_result(check, Status.CRASH, f"{type(error).__name__}: {error}")]
+    return [_from_said(check, one) for one in said] or [_result(check, Status.SKIP, "nothing here to look at")]
+
+
+def _result(check: Check, status: Status, reason: str) -> CheckResult:
+    return CheckResult(name=check.name, family=check.family, status=status, reason=reason, decisive=check.decisive)
+
+
+def _from_said(check: Check, said: Said) -> CheckResult:
+    return replace(
+        _result(check, said.status, said.reason), subject=said.subject, findings=said.findings
+    )  # fmt: skip
+
+
+def rank(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Order findings, root causes first, and note in each which of the others follow from it.
+
+    The checks run in the order of the causes, so among equals the earlier finding is the likelier cause.
+    """
+    present = {finding.slug for finding in findings}
+    linked = [
+        replace(finding, explains=tuple(slug for slug in follows(finding.slug) if slug in present))
+        for finding in findings
+    ]
+    explained = _explained(linked)
+    return tuple(
+        sorted(linked, key=lambda finding: (finding.slug in explained, finding.severity.rank))
+    )  # fmt: skip
+
+
+def follows(slug: str) -> tuple[str, ...]:
+    """Return the slugs that can follow from one."""
+    trouble = TROUBLES.get(slug)
+    return trouble.follows if trouble is not None else ()
+
+
+def root_causes(findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    """Return the slugs of errors and warnings that no other finding explains, each once, in order."""
+    explained = _explained(list(findings))
+    roots = [
+        finding.slug
+        for finding in findings
+        if finding.severity is not Severity.INFO and finding.slug not in explained
+    ]
+    return tuple(dict.fromkeys(roots))
+
+
+def _explained(findings: list[Finding]) -> set[str]:
+    """Slugs explained by an error or a warning; information is never a cause."""
+    return {
+        slug for finding in findings if finding.severity is not Severity.INFO for slug in finding.explains
+    }  # fmt: skip

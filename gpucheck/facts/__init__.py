@@ -1,0 +1,73 @@
+"""What was seen of a machine: frozen values, each with its source or the reason why it is missing.
+
+Imports nothing of ours from elsewhere and judges nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gpucheck.facts.codec import FactsError, from_json, to_json
+from gpucheck.facts.fact import Fact, absent, blank, seen, unread
+from gpucheck.facts.machine import (
+    Driver,
+    Framework,
+    Gpu,
+    Interpreter,
+    Library,
+    PciCard,
+    ProbeRun,
+    System,
+)
+from gpucheck.facts.smoke import Convolution, Errors, Seconds, SmokeData, SmokeRun
+
+__all__ = [
+    "Convolution",
+    "Driver",
+    "Errors",
+    "Fact",
+    "Facts",
+    "FactsError",
+    "Framework",
+    "Gpu",
+    "Interpreter",
+    "Library",
+    "PciCard",
+    "ProbeRun",
+    "Seconds",
+    "SmokeData",
+    "SmokeRun",
+    "System",
+    "absent",
+    "blank",
+    "from_json",
+    "seen",
+    "to_json",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Everything that was seen of one machine and one interpreter.
+
+    Attributes:
+        pci_cards: Display and 3D controllers on the PCI bus, of all vendors.
+        gpus: GPUs that NVML lists.
+        environment: The environment variables that matter, and no others.
+        probes: How each probe went.
+        smoke: Smoke trainings.
+    """
+
+    system: System = field(default_factory=System)
+    interpreter: Interpreter = field(default_factory=Interpreter)
+    driver: Driver = field(default_factory=Driver)
+    pci_cards: Fact[tuple[PciCard, ...]] = unread()
+    gpus: Fact[tuple[Gpu, ...]] = unread()
+    frameworks: tuple[Framework, ...] = ()
+    environment: Fact[dict[str, str]] = unread()
+    probes: tuple[ProbeRun, ...] = ()
+    smoke: tuple[SmokeRun, ...] = ()
+
+    def framework(self, name: str) -> Framework:
+        """Return what was seen of a framework; an entry without facts when it was not looked at."""
+        return next((found for found in self.frameworks if found.name == name), Framework(name=name))

@@ -1,0 +1,103 @@
+"""TOML files into typed rows; every error names the file, the row and the key."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+import types
+import typing
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+R = typing.TypeVar("R")
+
+
+class MatrixError(ValueError):
+    """A file of the matrix that cannot be used; the message names file, row and key."""
+
+
+def folder() -> Path:
+    """Return the matrix folder: inside the wheel when installed, beside the package in a checkout."""
+    package = Path(__file__).parents[1]
+    shipped = package / "_matrix"
+    return shipped if shipped.is_dir() else package.parent / "matrix"
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Parse one TOML file.
+
+    Raises:
+        MatrixError: It cannot be read, or it is not TOML.
+    """
+    try:
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MatrixError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise MatrixError(f"{path}: is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        raise MatrixError(f"{path}: is not valid TOML: {error}") from None
+    return content
+
+
+def read_rows(path: Path, key: str, kind: type[R]) -> tuple[R, ...]:
+    """Return the rows of one array of tables, e.g. all ``[[floor]]`` of ``cuda/floors.toml``."""
+    tables = read_toml(path).get(key, [])
+    if not isinstance(tables, list):
+        raise MatrixError(f"{path}: {key!r} must be an array of tables, written [[{key}]]")
+    return tuple(
+        read_row(kind, table, f"{path}, [[{key}]] row {number}") for number, table in enumerate(tables, 1)
+    )
+
+
+def read_row(kind: type[R], table: Any, place: str) -> R:
+    """Read one table into a row.
+
+    Raises:
+        MatrixError: A key is unknown, missing, or has the wrong type.
+    """
+    if not isinstance(table, dict):
+        raise MatrixError(f"{place}: must be a table")
+    hints = typing.get_type_hints(kind)
+    known = {item.name.replace("_", "-"): item for item in fields(kind)}  # type: ignore[arg-type]
+    for key in table:
+        if key not in known:
+            raise MatrixError(f"{place}: unknown key {key!r}; known: {', '.join(sorted(known))}")
+    values: dict[str, Any] = {}
+    for key, item in known.items():
+        if key in table:
+            values[item.name] = _value(hints[item.name], table[key], f"{place}, key {key!r}")
+        elif item.default is MISSING and item.default_factory is MISSING:
+            raise MatrixError(f"{place}: the key {key!r} is missing")
+    return kind(**values)
+
+
+def _value(hint: Any, value: Any, place: str) -> Any:
+    if isinstance(hint, types.UnionType):
+        hint = next(part for part in typing.get_args(hint) if part is not type(None))
+    if typing.get_origin(hint) is tuple:
+        return _tuple(typing.get_args(hint)[0], value, place)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise MatrixError(f"{place}: must be {_wanted(hint)}, found {value!r}")
+    if isinstance(value, str) and not value.strip():
+        raise MatrixError(f"{place}: is empty")
+    return value
+
+
+def _tuple(inner: Any, value: Any, place: str) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise MatrixError(f"{place}: must be a list, found {value!r}")
+    if isinstance(inner, type) and is_dataclass(inner):
+        return tuple(read_row(inner, item, f"{place} row {n}") for n, item in enumerate(value, 1))
+    return tuple(_value(inner, item, place) for item in value)
+
+
+def _wanted(hint: Any) -> str:
+    words = {str: "text in quotes", int: "a whole number", bool: "true or false"}
+    return "a date such as 2026-11-22" if hint is datetime.date else words.get(hint, str(hint))

@@ -1,0 +1,132 @@
+"""Reads this machine into Facts: first what touches nothing, then the driver in children with a deadline.
+
+A probe that fails as a whole leaves the reason in its facts; it never stops the others.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gpucheck.facts import Driver, Facts, Framework, Library, ProbeRun, System, absent, blank
+from gpucheck.probe import cudnn, distributions, driver, frameworks, interpreter, pci
+from gpucheck.probe import system as system_probe
+from gpucheck.probe.interpreter import InterpreterError, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gpucheck.facts import Fact, Gpu
+
+__all__ = ["InterpreterError", "gather"]
+
+FRAMEWORKS = ("torch", "tensorflow")
+DEFAULT_DEADLINE = 10.0
+T = TypeVar("T")
+
+
+class _Probes:
+    """Runs probes under one guard each, and notes how each went."""
+
+    def __init__(self) -> None:
+        self.runs: list[ProbeRun] = []
+
+    def run(self, name: str, failed: Callable[[str], T], probe: Callable[..., T], *arguments: Any) -> T:
+        """Run a probe; when it raises, return what ``failed`` makes of the reason."""
+        begin, error = time.perf_counter(), None
+        try:
+            return probe(*arguments)
+        except InterpreterError:
+            raise
+        except Exception as caught:  # noqa: BLE001 - one guard per probe: its crash is a fact
+            error = f"the probe {name!r} failed: {type(caught).__name__}: {caught}"
+            return failed(error)
+        finally:
+            elapsed = (time.perf_counter() - begin) * 1000
+            self.runs.append(ProbeRun(name=name, milliseconds=round(elapsed, 3), error=error))
+
+
+def gather(
+    python: str | None = None,
+    *,
+    deadline: float = DEFAULT_DEADLINE,
+    root: Path = Path("/"),
+    environ: Mapping[str, str] | None = None,
+) -> Facts:
+    """Read this machine.
+
+    Args:
+        python: Another interpreter to look into; None follows the rule of `interpreter.choose`.
+        deadline: Seconds that any one child may take.
+        root: ``/``, or a folder that stands for it in tests.
+        environ: The environment; this process's by default.
+
+    Raises:
+        InterpreterError: ``python`` cannot be used.
+    """
+    environ = os.environ if environ is None else environ
+    probes = _Probes()
+    target = probes.run("interpreter", _no_target, interpreter.look, python, environ, deadline)
+    system = probes.run("system", lambda why: blank(System, why), system_probe.system, root, environ)
+    kernel = probes.run("kernel", lambda why: blank(Driver, why), driver.kernel_side, root, environ)
+    asked = probes.run("driver-start", _not_asked, driver.ask, kernel)
+    cards = probes.run("pci", absent, pci.cards, root)
+    found = probes.run("frameworks", _no_frameworks, _frameworks, target, root, environ, deadline)
+    answered, gpus = probes.run("driver", lambda why: _no_driver(kernel, why), _listen, kernel, asked, deadline)
+    return Facts(
+        system=system,
+        interpreter=target.facts,
+        driver=answered,
+        pci_cards=cards,
+        gpus=gpus,
+        frameworks=found,
+        environment=probes.run("environment", absent, system_probe.environment, environ),
+        probes=tuple(probes.runs),
+    )
+
+
+def _listen(
+    kernel: Driver, asked: tuple[driver.Asked, driver.Asked], deadline: float
+) -> tuple[Driver, Fact[tuple[Gpu, ...]]]:
+    end = time.monotonic() + deadline
+    nvml = driver.listen(asked[0], end - time.monotonic())
+    cuda = driver.listen(asked[1], end - time.monotonic())
+    answered, gpus = driver.with_nvml(kernel, nvml)
+    return driver.with_cuda(answered, cuda), gpus
+
+
+def _frameworks(target: Target, root: Path, environ: Mapping[str, str], deadline: float) -> tuple[Framework, ...]:
+    installed = distributions.scan(target.folders)
+    prefix = Path(target.facts.prefix.value or "/")
+    found = []
+    for name in FRAMEWORKS:
+        place = frameworks.locate(name, target.folders, installed)
+        library: Fact[Library] = absent("not a CUDA build")
+        seen = frameworks.framework(name, place, library)
+        if place is not None and seen.build.value == "cuda":
+            library = cudnn.loaded(place.folder, prefix, installed, root, environ, deadline)
+            seen = replace(seen, cudnn_loaded=library)
+        found.append(seen)
+    return tuple(found)
+
+
+def _no_target(reason: str) -> Target:
+    from gpucheck.facts import Interpreter
+
+    return Target(facts=blank(Interpreter, reason), folders=())
+
+
+def _no_frameworks(reason: str) -> tuple[Framework, ...]:
+    return tuple(blank(Framework, reason, name=name) for name in FRAMEWORKS)
+
+
+def _not_asked(reason: str) -> tuple[driver.Asked, driver.Asked]:
+    return driver.Asked(reason=reason), driver.Asked(reason=reason)
+
+
+def _no_driver(kernel: Driver, reason: str) -> tuple[Driver, Fact[tuple[Gpu, ...]]]:
+    answered, gpus = driver.with_nvml(kernel, reason)
+    return driver.with_cuda(answered, reason), gpus

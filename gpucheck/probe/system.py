@@ -1,0 +1,106 @@
+"""Operating system, container, scheduler, and the environment variables that matter."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from typing import TYPE_CHECKING
+
+from gpucheck.facts import Fact, System, absent, seen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+# Only these are ever read into a report: an environment holds secrets.
+VARIABLES = (
+    "CONDA_DEFAULT_ENV",
+    "CONDA_PREFIX",
+    "CUDA_DEVICE_ORDER",
+    "CUDA_HOME",
+    "CUDA_LAUNCH_BLOCKING",
+    "CUDA_MODULE_LOADING",
+    "CUDA_PATH",
+    "CUDA_VISIBLE_DEVICES",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "NVIDIA_DRIVER_CAPABILITIES",
+    "NVIDIA_TF32_OVERRIDE",
+    "NVIDIA_VISIBLE_DEVICES",
+    "PYTHONPATH",
+    "PYTORCH_ALLOC_CONF",
+    "PYTORCH_CUDA_ALLOC_CONF",
+    "PYTORCH_SKIP_CUDNN_COMPATIBILITY_CHECK",
+    "TF_CPP_MIN_LOG_LEVEL",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_FORCE_GPU_ALLOW_GROWTH",
+    "TF_GPU_ALLOCATOR",
+    "VIRTUAL_ENV",
+    "XLA_FLAGS",
+)
+SYSTEMS = {"linux": "linux", "win32": "windows", "cygwin": "windows", "darwin": "macos"}
+CONTAINER_FILES = {".dockerenv": "docker", "run/.containerenv": "podman"}
+CONTAINER_VARIABLES = {
+    "KUBERNETES_SERVICE_HOST": "kubernetes",
+    "APPTAINER_NAME": "apptainer",
+    "SINGULARITY_NAME": "apptainer",
+}
+SCHEDULER_VARIABLES = {
+    "SLURM_JOB_ID": "slurm",
+    "RAY_JOB_ID": "ray",
+    "KUBERNETES_SERVICE_HOST": "kubernetes",
+}
+
+
+def environment(environ: Mapping[str, str]) -> Fact[dict[str, str]]:
+    """Return the named environment variables that are set."""
+    return seen({name: environ[name] for name in VARIABLES if name in environ}, "environment")
+
+
+def system(root: Path, environ: Mapping[str, str]) -> System:
+    """Return what stands between a program and the hardware.
+
+    Args:
+        root: ``/``, or a folder that stands for it in tests.
+        environ: The environment.
+    """
+    name = SYSTEMS.get(sys.platform)
+    library, version = platform.libc_ver() if name == "linux" else ("", "")
+    return System(
+        os=seen(name, "sys.platform") if name else absent(f"unknown platform {sys.platform!r}"),
+        machine=seen(platform.machine(), "uname"),
+        glibc=seen(version, "the interpreter's C library") if library == "glibc" else absent("no glibc"),
+        wsl=_wsl(root),
+        container=_container(root, environ),
+        scheduler=_by_variable(SCHEDULER_VARIABLES, environ) or seen("none", "environment"),
+    )
+
+
+def _wsl(root: Path) -> Fact[bool]:
+    path = root / "proc/sys/kernel/osrelease"
+    try:
+        release = path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return seen(False, f"no {path}")
+    return seen("microsoft" in release.lower(), str(path), raw=release)
+
+
+def _container(root: Path, environ: Mapping[str, str]) -> Fact[str]:
+    named = _by_variable(CONTAINER_VARIABLES, environ)
+    if named is not None:
+        return named
+    for file, name in CONTAINER_FILES.items():
+        if (root / file).exists():
+            return seen(name, f"/{file}")
+    return seen("none", "no container's mark was found")
+
+
+def _by_variable(table: Mapping[str, str], environ: Mapping[str, str]) -> Fact[str] | None:
+    return next((seen(name, f"${key}") for key, name in table.items() if environ.get(key)), None)
+
+
+def library_path(environ: Mapping[str, str]) -> list[str]:
+    """Return the absolute folders of LD_LIBRARY_PATH, in order."""
+    parts = environ.get("LD_LIBRARY_PATH", "").replace(";", ":").split(":")
+    return [part for part in parts if part and os.path.isabs(part)]  # noqa: PTH117 - text, not a path yet

@@ -1,0 +1,145 @@
+"""One training in a child process: the request goes in, events come out, the deadline holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from gpucheck import children
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Listener = Callable[[dict[str, Any]], None]
+
+SCRIPTS = {"torch": "train_torch.py", "tensorflow": "train_tensorflow.py"}
+LOG_LINES = 12
+
+
+@dataclass(kw_only=True)
+class Heard:
+    """What a training told, up to its end.
+
+    Attributes:
+        facts: Content of its events, by the event's name.
+        stage: The stage that began last.
+        log: Last lines of its stderr.
+        seconds: Wall time of the whole process.
+        failure: Why there is no result, or None.
+        bad_input: Whether the user's data is at fault.
+    """
+
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    stage: str = "start"
+    log: tuple[str, ...] = ()
+    seconds: float = 0.0
+    failure: str | None = None
+    bad_input: bool = False
+
+
+def train(
+    framework: str,
+    python: str,
+    request: dict[str, Any],
+    environment: Mapping[str, str],
+    deadline: float,
+    listen: Listener,
+) -> Heard:
+    """Run one training.
+
+    Args:
+        framework: ``torch`` or ``tensorflow``.
+        python: The interpreter that has it.
+        request: What the training script reads from stdin.
+        environment: Environment variables to set on top of this process's.
+        deadline: Seconds until its process group is killed.
+        listen: Called with every event.
+    """
+    script = Path(__file__).parent / "children" / SCRIPTS[framework]
+    begin, heard = time.monotonic(), Heard()
+    try:
+        process = children.start(
+            [python, str(script)], environment=_environment(environment), stdin=subprocess.PIPE
+        )
+    except OSError as error:
+        return Heard(failure=f"cannot start {python}: {error.strerror}")
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        children.kill(process)
+
+    watchdog = threading.Timer(deadline, end)
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        lines = _converse(process, request, heard, listen)
+        status = process.wait()
+    except BaseException:
+        children.kill(process)
+        process.wait()
+        raise
+    finally:
+        watchdog.cancel()
+    heard.seconds = time.monotonic() - begin
+    heard.log = tuple(lines)
+    if late.is_set():
+        heard.failure = f"no result within {deadline:.0f} s; the process was ended"
+    elif heard.failure is None and "result" not in heard.facts:
+        heard.failure = f"the process ended without a result: {children.describe_status(status)}"
+    return heard
+
+
+def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """The scripts stand beside their library: safe path would hide it; and nothing is written beside them."""
+    environment = {**os.environ, **extra, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment.pop("PYTHONSAFEPATH", None)
+    return environment
+
+
+def _converse(
+    process: subprocess.Popen[bytes], request: dict[str, Any], heard: Heard, listen: Listener
+) -> deque[str]:
+    lines: deque[str] = deque(maxlen=LOG_LINES)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    reader = threading.Thread(target=_keep_last, args=(process.stderr, lines), daemon=True)
+    reader.start()
+    try:
+        process.stdin.write(json.dumps(request).encode())
+        process.stdin.close()
+    except BrokenPipeError:  # it died at once; its status tells
+        pass
+    for line in process.stdout:
+        _hear(line, heard, listen)
+    reader.join(timeout=5)
+    return lines
+
+
+def _keep_last(stream: IO[bytes], lines: deque[str]) -> None:
+    for line in stream:
+        text = line.decode("utf-8", "replace").strip()
+        if text:
+            lines.append(text[:500])
+
+
+def _hear(line: bytes, heard: Heard, listen: Listener) -> None:
+    try:
+        event = json.loads(line)
+        name = event.pop("event")
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return  # not ours: something of the framework that slipped through
+    if name == "stage":
+        heard.stage = event["name"]
+    elif name == "failed":
+        heard.failure, heard.bad_input = event["text"], event["bad_input"]
+    heard.facts[name] = event
+    listen({"event": name, **event})

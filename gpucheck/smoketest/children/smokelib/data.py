@@ -1,0 +1,23 @@
+"""The data set of a run: the user's MNIST files, or the built-in digits."""
+
+from __future__ import annotations
+
+from smokelib import digits, idx
+
+
+def load(request: dict) -> tuple[tuple, dict]:
+    """Return (train images, train labels, test images, test labels) and a description.
+
+    Images are uint8 of shape (n, 28, 28), labels uint8 of shape (n,).
+    """
+    sums: dict[str, str] = {}
+    if request["data"] is None:
+        sizes = request["digits"]
+        images, labels = digits.make(sizes["train"] + sizes["test"], sizes["seed"])
+        cut = sizes["train"]
+        arrays: tuple = (images[:cut], labels[:cut], images[cut:], labels[cut:])
+    else:
+        found, sums = idx.load(request["data"])
+        arrays = tuple(found[name] for name in idx.NAMES)
+    about = {"train": len(arrays[0]), "test": len(arrays[2]), "sha256": sums}
+    return arrays, about
