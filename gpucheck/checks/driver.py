@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # nvmlReturn_t and CUresult: the library does not fit the kernel module.
 NVML_MISMATCH, CU_MISMATCH = 18, 803
+NVML_NOT_LOADED = 9
 
 
 @check(
@@ -39,6 +40,8 @@ def driver_present(facts: Facts, _: Matrix) -> Iterator[Said]:
         yield holds(f"driver {driver.version.value or driver.library_version.value or 'answers'}")
     elif driver.module_loaded.value or driver.dxg.value:
         yield _kernel_side_only(facts)
+    elif driver.nvml_status.value not in (None, NVML_NOT_LOADED):
+        yield holds("a driver is installed; whether it works, other checks say")
     elif cards is None or not driver.module_loaded.known:
         reason = facts.pci_cards.missing or driver.module_loaded.missing
         yield unknown(f"no driver answers, and whether there is a card is not known: {reason}")

@@ -79,15 +79,15 @@ def _cuda_build(facts: Facts, framework: Framework) -> Fix:
     if facts.system.os.value == "windows" and framework.name == "tensorflow":
         return Fix(text="TensorFlow after 2.10 has no GPU build for native Windows: use WSL2.")
     if framework.name == "tensorflow":
-        command = f"{python} -m pip install 'tensorflow[and-cuda]{pin}'"
+        commands = (f"{python} -m pip install 'tensorflow[and-cuda]{pin}'",)
     else:
-        command = f"{python} -m pip install --force-reinstall --no-deps torch{pin}"
+        commands = (f"{python} -m pip uninstall torch", f"{python} -m pip install torch{pin}")
         if facts.system.os.value == "windows":
             return Fix(
                 text="The package index has CPU builds only for Windows: take the command for your CUDA "
                 "variant from https://pytorch.org/get-started/locally/."
             )
-    return Fix(text="Install the CUDA build of the same version.", commands=(command,), safety=Safety.ASK)
+    return Fix(text="Install the CUDA build of the same version.", commands=commands, safety=Safety.ASK)
 
 
 @check("python-supported", "python-version-unsupported")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpucheck import children
-from gpucheck.facts import Driver, Fact, Gpu, absent, seen
+from gpucheck.facts import Driver, Fact, Gpu, absent, blank, seen
 from gpucheck.facts.versions import cuda_version
 from gpucheck.probe.system import library_path
 
@@ -191,6 +191,7 @@ def _answer(item: dict[str, Any]) -> Fact[Any]:
 
 
 def _gpu(item: dict[str, Any]) -> Gpu:
-    status = seen(int(item["status"]), "NVML", item.get("text"))
-    facts = {name: _answer(answer) for name, answer in item.get("facts", {}).items()}
-    return Gpu(index=int(item["index"]), status=status, **facts)
+    index, status = int(item["index"]), seen(int(item["status"]), "NVML", item.get("text"))
+    if "facts" not in item:
+        return replace(blank(Gpu, item["text"], index=index), status=status)
+    return Gpu(index=index, status=status, **{name: _answer(answer) for name, answer in item["facts"].items()})

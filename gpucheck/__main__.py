@@ -1,0 +1,7 @@
+"""`python -m gpucheck`."""
+
+from __future__ import annotations
+
+from gpucheck.cli import main
+
+main()

@@ -1,0 +1,84 @@
+"""The command line: one file a command; each parses, calls, renders and exits."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from gpucheck import __version__
+from gpucheck.cli import doctor as _doctor
+from gpucheck.cli import explain as _explain
+from gpucheck.cli import smoke as _smoke
+
+app = typer.Typer(
+    name="gpucheck",
+    help="Find the root cause of a broken GPU deep-learning environment, and prove a working one.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("doctor")(_doctor.doctor)
+app.command("smoke")(_smoke.smoke)
+app.command("explain")(_explain.explain)
+
+# typer.BadParameter's ancestor that carries every error of usage; typer keeps click inside itself.
+UsageError: Any = typer.BadParameter.__mro__[2]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"gpucheck {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Find the root cause of a broken GPU deep-learning environment, and prove a working one."""
+
+
+def main() -> None:
+    """Run the program; whatever goes wrong ends in one line and an exit status that says what it was."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return the exit status: 2 for bad input, 130 for an interruption."""
+    try:
+        status = app(args=arguments, prog_name="gpucheck", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except UsageError as error:
+        return _complain(error.format_message(), _hint(error))
+    except (typer.Abort, KeyboardInterrupt):
+        sys.stderr.write("interrupted\n")
+        return 130
+    except BrokenPipeError:
+        # Nobody reads any more; the exit must not try to flush what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        if isinstance(error, ValueError) and type(error).__module__.startswith("gpucheck."):
+            return _complain(str(error))
+        if os.environ.get("GPUCHECK_DEBUG"):
+            raise
+        place = "set GPUCHECK_DEBUG=1 for the traceback, and please report it"
+        return _complain(f"internal error: {type(error).__name__}: {error} ({place})")
+
+
+def _hint(error: Any) -> str:
+    context = getattr(error, "ctx", None)
+    return f" (see: {context.command_path} --help)" if context is not None else ""
+
+
+def _complain(text: str, hint: str = "") -> int:
+    from gpucheck.report.cleaning import clean
+
+    sys.stderr.write(f"gpucheck: {clean(text.replace(chr(10), ' '))}{hint}\n")
+    return 2

@@ -1,0 +1,76 @@
+"""`gpucheck doctor`: judge this machine, or another one by its report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from gpucheck.cli.common import (
+    Color,
+    ColorOption,
+    FailOnOption,
+    Format,
+    FormatOption,
+    MatrixOption,
+    PythonOption,
+    QuietOption,
+    RedactOption,
+    RequireOption,
+    Threshold,
+    VerboseOption,
+    write,
+)
+
+
+def doctor(
+    python: PythonOption = None,
+    source: Annotated[
+        Optional[Path],  # noqa: UP045 - typer reads it at run time
+        typer.Option("--from", metavar="FILE", help="Judge another machine's JSON report; - is stdin."),
+    ] = None,
+    require: RequireOption = None,
+    fail_on: FailOnOption = Threshold.ERROR,
+    form: FormatOption = Format.TEXT,
+    matrix: MatrixOption = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that any one probe may take.")] = 10.0,
+    redact: RedactOption = None,
+    color: ColorOption = Color.AUTO,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Find the root cause: driver, GPUs, CUDA, cuDNN, frameworks. Read-only, no network.
+
+    Exit status: 0 healthy, 1 a finding at --fail-on or a requirement unmet, 2 bad usage, 3 inconclusive.
+    """
+    from gpucheck import api
+
+    facts = None
+    if source is not None:
+        if python is not None:
+            raise typer.BadParameter("--from and --python exclude each other")
+        from gpucheck.intake import read
+
+        facts = read(_text(source), str(source))
+    report = api.doctor(
+        python,
+        facts=facts,
+        require=require or [],
+        matrix=matrix,
+        fail_on=fail_on.value,
+        timeout=timeout,
+    )
+    write(report, form=form, color=color, redact=redact, verbosity=int(verbose) - int(quiet))
+
+
+def _text(source: Path) -> str:
+    if str(source) == "-":
+        return sys.stdin.read()
+    try:
+        return source.read_text(encoding="utf-8")
+    except OSError as error:
+        raise typer.BadParameter(f"--from {source}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise typer.BadParameter(f"--from {source}: is not UTF-8 text") from None

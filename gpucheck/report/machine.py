@@ -1,0 +1,102 @@
+"""The machine in a few lines: driver, GPUs, frameworks, each with a mark that says whether it is sound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gpucheck.findings import Severity, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gpucheck.facts import Facts, Framework, Gpu
+    from gpucheck.findings import Report
+
+Marked = tuple[str, str]
+
+
+def overview(report: Report) -> Iterator[Marked]:
+    """Yield a mark and a text for the driver, each GPU and each framework."""
+    facts = report.facts
+    yield from _driver(report, facts)
+    for gpu in facts.gpus.value or ():
+        yield _gpu(report, gpu)
+    for framework in facts.frameworks:
+        yield _framework(report, framework)
+
+
+def readiness(report: Report) -> str:
+    """Say in one sentence what this machine is ready for."""
+    facts = report.facts
+    names = [framework.name for framework in facts.frameworks if framework.installed.value]
+    gpus = [gpu for gpu in facts.gpus.value or () if gpu.status.value == 0]
+    ready = " and ".join(names) or "a framework, none is installed yet"
+    if facts.smoke:
+        return "the smoke training passed."
+    if not gpus:
+        return (
+            f"no NVIDIA GPU here; {' and '.join(names) or 'no framework is installed, which'} would use the CPU."
+        )
+    simulated = " (simulated)" if any(f.slug == "simulated-driver" for f in report.findings) else ""
+    return f"{len(gpus)} GPU{'s' * (len(gpus) > 1)}{simulated} ready for {ready}. Convolution not proved yet."
+
+
+def next_step(report: Report) -> str:
+    """Return the command to run next on a healthy machine."""
+    names = [framework for framework in report.facts.frameworks if framework.installed.value]
+    return "gpucheck smoke" if names else "install PyTorch or TensorFlow, or look elsewhere with --python PATH"
+
+
+def _mark(report: Report, families: tuple[str, ...], subject: str | None = None) -> str:
+    """Return the worst that was found in some check families about a subject."""
+    found = [
+        finding.severity
+        for result in report.checks
+        if result.family in families
+        for finding in result.findings
+        if subject is None or (finding.subject or "").startswith(subject)
+    ]
+    if Severity.ERROR in found:
+        return "✗"
+    if Severity.WARN in found:
+        return "!"
+    judged = [
+        result.status
+        for result in report.checks
+        if result.family in families and (subject is None or (result.subject or "").startswith(subject))
+    ]
+    return "✓" if Status.PASS in judged else "-"
+
+
+def _driver(report: Report, facts: Facts) -> Iterator[Marked]:
+    driver = facts.driver
+    version = driver.version.value or driver.library_version.value or driver.module_version.value
+    if version is None:
+        return
+    cuda = f" (driver CUDA {driver.driver_cuda.value})" if driver.driver_cuda.known else ""
+    yield _mark(report, ("driver", "answers")), f"driver {version}{cuda}"
+
+
+def _gpu(report: Report, gpu: Gpu) -> Marked:
+    capability = gpu.compute_capability.value
+    parts = [gpu.name.value or "name not known", f"sm_{capability.replace('.', '')}" if capability else ""]
+    if gpu.memory_free.value is not None:
+        parts.append(f"{gpu.memory_free.value / 2**30:.0f} GiB free")
+    if gpu.status.value != 0:
+        parts = [f"does not answer (NVML {gpu.status.value})"]
+    return _mark(report, ("cards",), f"GPU {gpu.index}"), f"GPU {gpu.index}  {', '.join(filter(None, parts))}"
+
+
+def _framework(report: Report, framework: Framework) -> Marked:
+    if not framework.installed.value:
+        return "-", f"{framework.name} not installed"
+    parts = [f"{framework.name} {framework.version.value or '(version not known)'}"]
+    if framework.cuda_runtime.known:
+        parts.append(f"CUDA runtime {framework.cuda_runtime.value}")
+    elif framework.build.value is not None:
+        parts.append(f"{framework.build.value} build")
+    loaded = framework.cudnn_loaded.value
+    if loaded is not None and loaded.version.known:
+        parts.append(f"cuDNN {loaded.version.value}")
+    families = ("framework", "cuda", "cudnn")
+    return _mark(report, families, framework.name), ", ".join(parts)

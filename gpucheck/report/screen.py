@@ -1,0 +1,166 @@
+"""What a person reads, as lines of styled pieces: the verdict first, then only what matters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gpucheck.findings import Severity, Status
+from gpucheck.report import machine, training
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gpucheck.findings import CheckResult, Finding, Fix, Report
+
+MARKS = {Severity.ERROR: ("✗", "red"), Severity.WARN: ("!", "yellow"), Severity.INFO: ("·", "blue")}
+EVIDENCE_LINES = 8
+PLAIN = {"no-device", "torch-not-installed", "tensorflow-not-installed"}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of text in one style; rich's names of styles, empty for plain."""
+
+    text: str
+    style: str = ""
+
+
+Line = tuple[Piece, ...]
+
+
+def lines(report: Report, verbosity: int) -> Iterator[Line]:
+    """Yield the screen.
+
+    Args:
+        report: What to show.
+        verbosity: -1 the headline only, 0 the usual, 1 every check with its reason.
+    """
+    yield from _headline(report)
+    if verbosity < 0:
+        yield from _ending(report)
+        return
+    for finding in _roots(report):
+        yield from _expanded(report, finding)
+    yield from (_styled(line) for line in machine.overview(report))
+    yield from (_styled(line) for line in training.overview(report))
+    yield from _others(report)
+    yield from _undetermined(report)
+    if verbosity > 0:
+        yield from _all_checks(report)
+    yield from _ending(report)
+
+
+def _styled(line: tuple[str, str]) -> Line:
+    mark, text = line
+    style = {"✓": "green", "✗": "red", "!": "yellow", "-": "dim"}.get(mark, "")
+    return (Piece(f" {mark or ' '} ", style), Piece(text))
+
+
+def _headline(report: Report) -> Iterator[Line]:
+    if report.root_causes and report.verdict == "problem":
+        yield (Piece("Problem: ", "bold red"), Piece(", ".join(report.root_causes), "bold"))
+    elif report.verdict == "inconclusive":
+        yield (Piece("Inconclusive: ", "bold yellow"), Piece(_why_inconclusive(report)))
+    else:
+        met = ", and every requirement is met" if any(_demands(result) for result in report.checks) else ""
+        warned = f", with a warning ({', '.join(report.root_causes)})" if report.root_causes else ""
+        yield (Piece(f"Healthy{met}{warned}: ", "bold green"), Piece(machine.readiness(report)))
+
+
+def _demands(result: CheckResult) -> bool:
+    return result.family == "policy"
+
+
+def _why_inconclusive(report: Report) -> str:
+    for result in report.checks:
+        if result.decisive and result.status in (Status.UNKNOWN, Status.CRASH):
+            subject = f" ({result.subject})" if result.subject else ""
+            return f"{result.name}{subject} could not be judged: {result.reason}"
+    return "there was nothing to judge"
+
+
+def _roots(report: Report) -> list[Finding]:
+    return [finding for finding in report.findings if finding.slug in report.root_causes]
+
+
+def _expanded(report: Report, finding: Finding) -> Iterator[Line]:
+    mark, style = MARKS[finding.severity]
+    yield (Piece(f" {mark} ", style), Piece(finding.title, "bold"), Piece(f"  [{finding.slug}]", "dim"))
+    for item in finding.evidence[:EVIDENCE_LINES]:
+        yield (Piece(f"     {item.text}"), Piece(f"   {item.source}" if item.source else "", "dim"))
+    likely = "" if finding.confidence.value == "certain" else f" ({finding.confidence.value})"
+    yield (Piece(f"   Why{likely}: ", "bold"), Piece(finding.cause))
+    for number, fix in enumerate(finding.fixes):
+        yield from _fix(fix, "Do: " if number == 0 else "Or: ")
+    followed = [other.title for other in report.findings if other.slug in finding.explains]
+    if followed:
+        yield (Piece("   Follows from this: ", "bold"), Piece("; ".join(dict.fromkeys(followed))))
+    if finding.source:
+        yield (Piece(f"   Source: {finding.source}", "dim"),)
+
+
+def _fix(fix: Fix, label: str) -> Iterator[Line]:
+    yield (Piece(f"   {label} ", "bold"), Piece(fix.text))
+    commands = [*fix.commands, *(f"export {name}={value}" for name, value in fix.environment.items())]
+    for command in commands:
+        yield (Piece(f"        {command}", "cyan"),)
+
+
+def _others(report: Report) -> Iterator[Line]:
+    """Findings that are neither root causes, nor told under one, nor plain from the lines above."""
+    told = {slug for finding in _roots(report) for slug in (finding.slug, *finding.explains)} | PLAIN
+    for finding in report.findings:
+        if finding.slug not in told:
+            mark, style = MARKS[finding.severity]
+            yield (Piece(f" {mark} ", style), Piece(finding.title), Piece(f"  [{finding.slug}]", "dim"))
+
+
+def _undetermined(report: Report) -> Iterator[Line]:
+    for result in report.checks:
+        if result.status in (Status.UNKNOWN, Status.CRASH):
+            subject = f" {result.subject}:" if result.subject else ""
+            yield (Piece(" ? ", "yellow"), Piece(f"not checked:{subject} {result.reason}"))
+
+
+def _all_checks(report: Report) -> Iterator[Line]:
+    yield (Piece("checks", "bold"),)
+    for result in report.checks:
+        subject = f" {result.subject}" if result.subject else ""
+        yield (
+            Piece(f"   {result.status.value:8}", "dim"),
+            Piece(f"{result.family}/{result.name}{subject}: "),
+            Piece(result.reason or "", "dim"),
+        )
+    for run in report.facts.probes:
+        error = f" {run.error}" if run.error else ""
+        yield (Piece(f"   probe {run.name}: {run.milliseconds:.0f} ms{error}", "dim"),)
+
+
+def _ending(report: Report) -> Iterator[Line]:
+    python = report.facts.interpreter
+    why = python.chosen_by.value or ""
+    chosen = f" (from {why})" if why not in ("", "the one that runs gpucheck") else ""
+    yield (
+        Piece(
+            f"   python {python.executable.value or 'not known'}{chosen} · matrix of {report.matrix_date}", "dim"
+        ),
+    )
+    if report.root_causes:
+        counts = _counts(report)
+        page = f" · gpucheck explain {report.root_causes[0]}"
+        yield (Piece(f"exit {report.exit_status}: {counts}{page}", "bold"),)
+    elif report.exit_status:
+        yield (Piece(f"exit {report.exit_status}: {_counts(report) or 'not everything could be judged'}", "bold"),)
+    elif not report.facts.smoke:
+        yield (Piece("   next: ", "dim"), Piece(machine.next_step(report)))
+
+
+def _counts(report: Report) -> str:
+    names = {Severity.ERROR: "error", Severity.WARN: "warning"}
+    parts = []
+    for severity, name in names.items():
+        number = sum(finding.severity is severity for finding in report.findings)
+        if number:
+            parts.append(f"{number} {name}{'s' * (number > 1)}")
+    return ", ".join(parts)

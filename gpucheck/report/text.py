@@ -1,0 +1,59 @@
+"""The screen on a terminal or in a pipe, by rich; nothing from outside is read as markup."""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from gpucheck.report.cleaning import clean
+from gpucheck.report.screen import lines
+
+if TYPE_CHECKING:
+    from gpucheck.findings import Report
+    from gpucheck.report.cleaning import Redactor
+
+ASCII = {"✓": "+", "✗": "x", "·": "-", "…": "..."}
+COLOR = {"always": True, "never": False}
+
+
+def console(file: IO[str], color: str) -> Console:
+    """Return a console that honours --color and NO_COLOR, and shows text as it is.
+
+    Args:
+        file: Where to write.
+        color: ``auto``, ``always`` or ``never``.
+    """
+    forced = COLOR.get(color)
+    return Console(
+        file=file,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        force_terminal=True if forced else None,
+        no_color=forced is False or None,
+        color_system=None if forced is False else "auto",
+    )
+
+
+def show(report: Report, target: Console, *, verbosity: int = 0, redactor: Redactor | None = None) -> None:
+    """Print the screen; in a pipe no line is wrapped."""
+    plain = not _takes_unicode(target)
+    for line in lines(report, verbosity):
+        text = Text()
+        for piece in line:
+            content = redactor.text(piece.text) if redactor is not None else piece.text
+            content = clean(content)
+            text.append(_to_ascii(content) if plain else content, piece.style or None)
+        target.print(text, soft_wrap=not target.is_terminal)
+
+
+def _takes_unicode(target: Console) -> bool:
+    return "utf" in (target.encoding or "").lower()
+
+
+def _to_ascii(text: str) -> str:
+    for sign, replacement in ASCII.items():
+        text = text.replace(sign, replacement)
+    return text.encode("ascii", "backslashreplace").decode("ascii")
