@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,9 @@ def smoke(
     proof = diagnose(facts, rows, fail_on=threshold, demanded=demanded, select=_of_smoke)
     if any(finding.severity is Severity.ERROR for finding in proof.findings):
         # Only a run that failed asks what is wrong with the machine: a proof is worth more than a doubt.
+        trained = {run.framework for run in facts.smoke}
+        concerned = tuple(framework for framework in facts.frameworks if framework.name in trained)
+        facts = replace(facts, frameworks=concerned)
         return diagnose(facts, rows, fail_on=threshold, demanded=demanded)
     return proof
 

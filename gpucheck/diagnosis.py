@@ -14,6 +14,7 @@ from gpucheck.findings import (
     Severity,
     Status,
     exit_status,
+    may_concern,
     verdict,
 )
 from gpucheck.matrix import MatrixError
@@ -87,36 +88,26 @@ def rank(findings: list[Finding]) -> tuple[Finding, ...]:
 
     The checks run in the order of the causes, so among equals the earlier finding is the likelier cause.
     """
-    present = {finding.slug for finding in findings}
-    linked = [
-        replace(finding, explains=tuple(slug for slug in follows(finding.slug) if slug in present))
-        for finding in findings
-    ]
-    explained = _explained(linked)
-    return tuple(
-        sorted(linked, key=lambda finding: (finding.slug in explained, finding.severity.rank))
-    )  # fmt: skip
+    linked = [replace(finding, explains=_explained_by(finding, findings)) for finding in findings]
+    return tuple(sorted(linked, key=lambda finding: (_is_explained(finding, linked), finding.severity.rank)))
 
 
-def follows(slug: str) -> tuple[str, ...]:
-    """Return the slugs that can follow from one."""
-    trouble = TROUBLES.get(slug)
-    return trouble.follows if trouble is not None else ()
+def _explained_by(cause: Finding, findings: list[Finding]) -> tuple[str, ...]:
+    trouble = TROUBLES.get(cause.slug)
+    present = {other.slug for other in findings if may_concern(cause.subject, other.subject)}
+    return tuple(slug for slug in trouble.follows if slug in present) if trouble is not None else ()
+
+
+def _is_explained(finding: Finding, findings: Iterable[Finding]) -> bool:
+    """Whether an error or a warning leads to it; information is never a cause."""
+    return any(other.severity is not Severity.INFO and other.leads_to(finding) for other in findings)
 
 
 def root_causes(findings: tuple[Finding, ...]) -> tuple[str, ...]:
     """Return the slugs of errors and warnings that no other finding explains, each once, in order."""
-    explained = _explained(list(findings))
     roots = [
         finding.slug
         for finding in findings
-        if finding.severity is not Severity.INFO and finding.slug not in explained
+        if finding.severity is not Severity.INFO and not _is_explained(finding, findings)
     ]
     return tuple(dict.fromkeys(roots))
-
-
-def _explained(findings: list[Finding]) -> set[str]:
-    """Slugs explained by an error or a warning; information is never a cause."""
-    return {
-        slug for finding in findings if finding.severity is not Severity.INFO for slug in finding.explains
-    }  # fmt: skip

@@ -115,6 +115,22 @@ class Finding:
     source: str | None = None
     explains: tuple[str, ...] = ()
 
+    def leads_to(self, other: Finding) -> bool:
+        """Whether another finding of the same report follows from this one."""
+        return other.slug in self.explains and may_concern(self.subject, other.subject)
+
+
+FRAMEWORKS = ("torch", "tensorflow")
+
+
+def may_concern(subject: str | None, other: str | None) -> bool:
+    """Whether a trouble with one subject can be the cause of one with another.
+
+    What is wrong with one framework explains nothing about the other one.
+    """
+    ours, theirs = ((text or "").split(" ")[0] for text in (subject, other))
+    return ours == theirs or ours not in FRAMEWORKS or theirs not in FRAMEWORKS
+
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:

@@ -190,7 +190,8 @@ def driver_is_real(facts: Facts, _: Matrix) -> Iterator[Said]:
     called simulated.
     """
     driver = facts.driver
-    if not driver_works(facts):
+    refused = driver.nvml_status.value not in (None, NVML_NOT_LOADED)  # also a refusal is an answer
+    if not driver_works(facts) and not refused:
         yield skipped("no driver answers")
     elif driver.module_loaded.value or driver.dxg.value:
         yield holds("the kernel has the NVIDIA driver")

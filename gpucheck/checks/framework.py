@@ -79,7 +79,7 @@ def _cuda_build(facts: Facts, framework: Framework) -> Fix:
     if facts.system.os.value == "windows" and framework.name == "tensorflow":
         return Fix(text="TensorFlow after 2.10 has no GPU build for native Windows: use WSL2.")
     if framework.name == "tensorflow":
-        commands = (f"{python} -m pip install 'tensorflow[and-cuda]{pin}'",)
+        commands: tuple[str, ...] = (f"{python} -m pip install 'tensorflow[and-cuda]{pin}'",)
     else:
         commands = (f"{python} -m pip uninstall torch", f"{python} -m pip install torch{pin}")
         if facts.system.os.value == "windows":

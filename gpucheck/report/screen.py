@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from gpucheck.findings import CheckResult, Finding, Fix, Report
 
 MARKS = {Severity.ERROR: ("✗", "red"), Severity.WARN: ("!", "yellow"), Severity.INFO: ("·", "blue")}
-EVIDENCE_LINES = 8
 PLAIN = {"no-device", "torch-not-installed", "tensorflow-not-installed"}
 
 
@@ -81,19 +80,26 @@ def _why_inconclusive(report: Report) -> str:
 
 
 def _roots(report: Report) -> list[Finding]:
-    return [finding for finding in report.findings if finding.slug in report.root_causes]
+    return [
+        finding
+        for finding in report.findings
+        if finding.slug in report.root_causes and not any(other.leads_to(finding) for other in report.findings)
+    ]
 
 
 def _expanded(report: Report, finding: Finding) -> Iterator[Line]:
     mark, style = MARKS[finding.severity]
     yield (Piece(f" {mark} ", style), Piece(finding.title, "bold"), Piece(f"  [{finding.slug}]", "dim"))
-    for item in finding.evidence[:EVIDENCE_LINES]:
-        yield (Piece(f"     {item.text}"), Piece(f"   {item.source}" if item.source else "", "dim"))
+    before = None
+    for item in finding.evidence:
+        source = f"   {item.source}" if item.source and item.source != before else ""
+        before = item.source
+        yield (Piece(f"     {item.text}"), Piece(source, "dim"))
     likely = "" if finding.confidence.value == "certain" else f" ({finding.confidence.value})"
     yield (Piece(f"   Why{likely}: ", "bold"), Piece(finding.cause))
     for number, fix in enumerate(finding.fixes):
         yield from _fix(fix, "Do: " if number == 0 else "Or: ")
-    followed = [other.title for other in report.findings if other.slug in finding.explains]
+    followed = [other.title for other in report.findings if finding.leads_to(other)]
     if followed:
         yield (Piece("   Follows from this: ", "bold"), Piece("; ".join(dict.fromkeys(followed))))
     if finding.source:
@@ -109,9 +115,10 @@ def _fix(fix: Fix, label: str) -> Iterator[Line]:
 
 def _others(report: Report) -> Iterator[Line]:
     """Findings that are neither root causes, nor told under one, nor plain from the lines above."""
-    told = {slug for finding in _roots(report) for slug in (finding.slug, *finding.explains)} | PLAIN
+    roots = _roots(report)
     for finding in report.findings:
-        if finding.slug not in told:
+        told = finding in roots or any(root.leads_to(finding) for root in roots)
+        if not told and finding.slug not in PLAIN:
             mark, style = MARKS[finding.severity]
             yield (Piece(f" {mark} ", style), Piece(finding.title), Piece(f"  [{finding.slug}]", "dim"))
 

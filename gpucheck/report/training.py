@@ -60,7 +60,7 @@ def _time(run: SmokeRun) -> str:
 
 
 def _data(run: SmokeRun) -> str:
-    sizes = f"{run.data.train or 0:,} + {run.data.test or 0:,} images"
+    sizes = f"{run.data.train:,} + {run.data.test or 0:,} images" if run.data.train else "not read"
     if run.data.name == "digits":
         return f"data: built-in digits, {sizes}, seed {run.seed}"
     known = "the well-known MNIST files" if run.data.known else "NOT the well-known MNIST files (SHA-256 differs)"

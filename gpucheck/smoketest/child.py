@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Listener = Callable[[dict[str, Any]], None]
 
 SCRIPTS = {"torch": "train_torch.py", "tensorflow": "train_tensorflow.py"}
-LOG_LINES = 12
+LOG_LINES = 8
 
 
 @dataclass(kw_only=True)

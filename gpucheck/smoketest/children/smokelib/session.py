@@ -59,8 +59,10 @@ def serve(run) -> None:
     try:
         result = run(session)
     except BaseException as error:
-        traceback.print_exc()
-        text = str(error) if isinstance(error, Failed) else f"{type(error).__name__}: {error}"
+        told = isinstance(error, Failed)
+        if not told:
+            traceback.print_exc()
+        text = str(error) if told else f"{type(error).__name__}: {error}"
         session.emit("failed", stage=session.stage_name, text=text, bad_input=isinstance(error, BadInput))
         session.out.close()
         sys.exit(1)
