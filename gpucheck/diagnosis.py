@@ -14,6 +14,7 @@ from gpucheck.findings import (
     Severity,
     Status,
     exit_status,
+    is_explained,
     may_concern,
     verdict,
 )
@@ -89,7 +90,7 @@ def rank(findings: list[Finding]) -> tuple[Finding, ...]:
     The checks run in the order of the causes, so among equals the earlier finding is the likelier cause.
     """
     linked = [replace(finding, explains=_explained_by(finding, findings)) for finding in findings]
-    return tuple(sorted(linked, key=lambda finding: (_is_explained(finding, linked), finding.severity.rank)))
+    return tuple(sorted(linked, key=lambda finding: (is_explained(finding, linked), finding.severity.rank)))
 
 
 def _explained_by(cause: Finding, findings: list[Finding]) -> tuple[str, ...]:
@@ -98,16 +99,11 @@ def _explained_by(cause: Finding, findings: list[Finding]) -> tuple[str, ...]:
     return tuple(slug for slug in trouble.follows if slug in present) if trouble is not None else ()
 
 
-def _is_explained(finding: Finding, findings: Iterable[Finding]) -> bool:
-    """Whether an error or a warning leads to it; information is never a cause."""
-    return any(other.severity is not Severity.INFO and other.leads_to(finding) for other in findings)
-
-
 def root_causes(findings: tuple[Finding, ...]) -> tuple[str, ...]:
     """Return the slugs of errors and warnings that no other finding explains, each once, in order."""
     roots = [
         finding.slug
         for finding in findings
-        if finding.severity is not Severity.INFO and not _is_explained(finding, findings)
+        if finding.severity is not Severity.INFO and not is_explained(finding, findings)
     ]
     return tuple(dict.fromkeys(roots))

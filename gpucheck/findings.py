@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Severity(str, Enum):
@@ -130,6 +133,11 @@ def may_concern(subject: str | None, other: str | None) -> bool:
     """
     ours, theirs = ((text or "").split(" ")[0] for text in (subject, other))
     return ours == theirs or ours not in FRAMEWORKS or theirs not in FRAMEWORKS
+
+
+def is_explained(finding: Finding, findings: Iterable[Finding]) -> bool:
+    """Whether an error or a warning among ``findings`` leads to it; information is never a cause."""
+    return any(other.severity is not Severity.INFO and other.leads_to(finding) for other in findings)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,7 +39,7 @@ def _failed(run: SmokeRun) -> Finding:
     )
 
 
-@check("smoke-on-gpu", "silent-cpu-fallback", "ran-on-cpu")
+@check("smoke-on-gpu", "silent-cpu-fallback", "ran-on-cpu", decisive=True)
 def smoke_on_gpu(facts: Facts, _: Matrix) -> Iterator[Said]:
     """Where a GPU is present the training ran on it, unless the CPU was asked for."""
     for run in facts.smoke:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpucheck.findings import Severity, Status
+from gpucheck.findings import Severity, Status, is_explained
 from gpucheck.report import machine, training
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _roots(report: Report) -> list[Finding]:
     return [
         finding
         for finding in report.findings
-        if finding.slug in report.root_causes and not any(other.leads_to(finding) for other in report.findings)
+        if finding.slug in report.root_causes and not is_explained(finding, report.findings)
     ]
 
 

@@ -1,0 +1,161 @@
+"""What the tests share: the stub driver, interpreters with stand-in frameworks, the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+SCRIPT = Path(sys.executable).with_name("gpucheck")
+SCHEMA = json.loads((ROOT / "docs/schema/report.schema.json").read_text())
+
+
+def clean_environment(**extra: str) -> dict[str, str]:
+    """This process's environment without what would change a verdict."""
+    changing = ("CUDA_", "NVIDIA_", "LD_", "GPUSIM_", "GPUCHECK_", "SLURM_", "RAY_", "KUBERNETES_", "TF_", "NO_COLOR")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(changing)}
+    return {**kept, "COLUMNS": "100", **extra}
+
+
+class Ran:
+    """A finished command of gpucheck."""
+
+    def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
+        self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
+
+    @property
+    def report(self) -> dict:
+        """The JSON report, checked against its schema."""
+        report = json.loads(self.out)
+        jsonschema.validate(report, SCHEMA)
+        assert report["exit_status"] == self.status
+        return report
+
+
+@pytest.fixture(scope="session")
+def gpucheck():
+    """Run the installed script: ``gpucheck("doctor", "--format", "json", env={...})``."""
+
+    def run(*arguments: object, env: dict[str, str] | None = None, timeout: float = 300, **options) -> Ran:
+        command = [str(SCRIPT), *map(str, arguments)]
+        environment = clean_environment(**(env or {}))
+        return Ran(
+            subprocess.run(
+                command, capture_output=True, text=True, env=environment, timeout=timeout, check=False, **options
+            )
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def public_folder():
+    """A folder that every user may read: the probe's children give up root's rights."""
+    folder = Path(tempfile.mkdtemp(prefix="gpucheck-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def stub_folder(public_folder: Path) -> Path:
+    """The stub driver libraries, compiled."""
+    if sys.platform != "linux" or shutil.which("gcc") is None or shutil.which("nm") is None:
+        pytest.skip("the stub driver needs Linux, gcc and nm")
+    folder = public_folder / "stub"
+    subprocess.run(["bash", ROOT / "tests/gpusim/build.sh", folder], check=True)
+    folder.chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def stub(stub_folder: Path, public_folder: Path, request):
+    """Return the environment of a machine with the stub driver.
+
+    ``stub("gpu.1.fail.*=15", GPUSIM_COUNT="2")``: lines added to the NVML fixture, and variables.
+    """
+    base = (ROOT / "tests/gpusim/two.env").read_text()
+
+    def environment(*lines: str, **variables: str) -> dict[str, str]:
+        fixture = public_folder / f"{abs(hash(request.node.nodeid))}.env"
+        fixture.write_text(base + "\n".join(lines) + "\n")
+        fixture.chmod(0o644)
+        return {
+            "LD_LIBRARY_PATH": str(stub_folder),
+            "GPUSIM_FIXTURE": str(fixture),
+            "GPUSIM_COUNT": "2",
+            **variables,
+        }
+
+    return environment
+
+
+class StandIn:
+    """An interpreter with stand-in packages: files and metadata, no code worth running."""
+
+    def __init__(self, folder: Path) -> None:
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+        self.python = folder / "bin/python"
+        self.site = next((folder / "lib").glob("python*")) / "site-packages"
+
+    def write(self, path: str, text: str = "") -> Path:
+        """Write a file below site-packages."""
+        target = self.site / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        return target
+
+    def distribution(self, name: str, version: str, *requirements: str) -> None:
+        """Add a dist-info folder."""
+        lines = [f"Name: {name}", f"Version: {version}", *(f"Requires-Dist: {text}" for text in requirements)]
+        self.write(f"{name.replace('-', '_')}-{version}.dist-info/METADATA", "\n".join(lines) + "\n\nText\n")
+
+    def torch(self, version: str = "2.13.0+cu130", cuda: str | None = "13.0", cudnn: str = "9.20.0.48") -> StandIn:
+        """Add torch as its wheel would look, with its cuDNN package."""
+        lines = [f"__version__ = '{version}'", f"cuda: Optional[str] = {cuda!r}", "hip: Optional[str] = None"]
+        self.write("torch/version.py", "\n".join(["from typing import Optional", *lines]))
+        pins = [f'nvidia-cudnn-cu13=={cudnn} ; platform_system == "Linux"'] if cuda else []
+        self.distribution("torch", version.partition("+")[0], "filelock", *pins)
+        return self
+
+    def tensorflow(self, version: str = "2.21.0", cuda: str | None = "12.5.1") -> StandIn:
+        """Add TensorFlow as its wheel would look."""
+        codes = ["sm_60", "sm_70", "sm_80", "sm_89", "compute_90"]
+        table = [("cuda_compute_capabilities", codes), ("cuda_version", cuda), ("cudnn_version", "9")]
+        table += [("is_cuda_build", cuda is not None), ("is_rocm_build", False)]
+        text = f"import collections\nbuild_info = collections.OrderedDict({table!r})\n"
+        self.write("tensorflow/python/platform/build_info.py", text)
+        self.distribution("tensorflow", version)
+        return self
+
+    def cudnn(self, version: str = "9.20.0.48", package: str = "nvidia-cudnn-cu13") -> StandIn:
+        """Add a cuDNN package."""
+        self.write("nvidia/cudnn/lib/libcudnn.so.9", "not a library")
+        self.distribution(package, version)
+        return self
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> StandIn:
+    """A fresh interpreter without packages."""
+    if os.name != "posix":
+        pytest.skip("stand-in interpreters are laid out as on POSIX")
+    return StandIn(tmp_path / "environment")
+
+
+@pytest.fixture
+def mnist() -> Path:
+    """The real MNIST files."""
+    folder = SHARED / "mnist"
+    if not folder.is_dir():
+        pytest.skip("the real MNIST files are not at ../shared/mnist")
+    return folder
