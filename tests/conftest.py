@@ -21,7 +21,18 @@ SCHEMA = json.loads((ROOT / "docs/schema/report.schema.json").read_text())
 
 def clean_environment(**extra: str) -> dict[str, str]:
     """This process's environment without what would change a verdict."""
-    changing = ("CUDA_", "NVIDIA_", "LD_", "GPUSIM_", "GPUCHECK_", "SLURM_", "RAY_", "KUBERNETES_", "TF_", "NO_COLOR")
+    changing = (
+        "CUDA_",
+        "NVIDIA_",
+        "LD_",
+        "GPUSIM_",
+        "GPUCHECK_",
+        "SLURM_",
+        "RAY_",
+        "KUBERNETES_",
+        "TF_",
+        "NO_COLOR",
+    )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(changing)}
     return {**kept, "COLUMNS": "100", **extra}
 

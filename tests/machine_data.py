@@ -81,7 +81,14 @@ def smoke(table: dict[str, Any]) -> SmokeRun:
     if "failure" in own:
         return SmokeRun(data=data, failure_stage="train", **own)
     return SmokeRun(
-        **{"data": data, "accuracy": 0.975, "accuracy_limit": 0.965, "convolution": convolution, "device": "cpu", **own}
+        **{
+            "data": data,
+            "accuracy": 0.975,
+            "accuracy_limit": 0.965,
+            "convolution": convolution,
+            "device": "cpu",
+            **own,
+        }
     )
 
 
@@ -97,8 +104,12 @@ def build(table: dict[str, Any]) -> Facts:
             **facts_of({"executable": "/venv/bin/python", "version": "3.12.1", **table.get("interpreter", {})})
         ),
         driver=Driver(**facts_of({**driver, **table.get("driver", {})})),
-        pci_cards=fact(cards) if isinstance(cards, dict) else seen(tuple(PciCard(**card) for card in cards), "test"),
-        gpus=fact(gpus) if isinstance(gpus, dict) else seen(tuple(gpu(n, one) for n, one in enumerate(gpus)), "test"),
+        pci_cards=fact(cards)
+        if isinstance(cards, dict)
+        else seen(tuple(PciCard(**card) for card in cards), "test"),
+        gpus=fact(gpus)
+        if isinstance(gpus, dict)
+        else seen(tuple(gpu(n, one) for n, one in enumerate(gpus)), "test"),
         frameworks=tuple(framework(one) for one in table.get("frameworks", [])),
         environment=seen(table.get("environment", {}), "test"),
         smoke=tuple(smoke(one) for one in table.get("smoke", [])),

@@ -22,7 +22,9 @@ def test_facts_survive_json(machine) -> None:
 
 @given(st.text(), st.integers(), st.booleans())
 def test_any_text_survives(text: str, number: int, flag: bool) -> None:
-    gpu = Gpu(index=0, name=seen(text, "x"), memory_total=seen(number, "x"), mig=seen(flag, text), uuid=absent(text))
+    gpu = Gpu(
+        index=0, name=seen(text, "x"), memory_total=seen(number, "x"), mig=seen(flag, text), uuid=absent(text)
+    )
     assert from_json(Gpu, json.loads(json.dumps(to_json(gpu)))) == gpu
 
 
@@ -93,7 +95,8 @@ def test_cuda_numbers(number: int, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "text"), [(7104, "7.1.4"), (8907, "8.9.7"), (90100, "9.1.0"), (91002, "9.10.2"), (0, None), (-1, None)]
+    ("number", "text"),
+    [(7104, "7.1.4"), (8907, "8.9.7"), (90100, "9.1.0"), (91002, "9.10.2"), (0, None), (-1, None)],
 )
 def test_cudnn_numbers(number: int, text: str | None) -> None:
     assert cudnn_version(number) == text

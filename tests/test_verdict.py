@@ -82,7 +82,16 @@ NONE = build({})
 
 @pytest.mark.parametrize(
     ("text", "status"),
-    [("gpu>=2", 0), ("gpu >= 2", 0), ("gpu==2", 0), ("gpu<3", 0), ("gpu>=3", 1), ("gpu!=2", 1), ("gpu>2", 1), ("gpu<=1", 1)],
+    [
+        ("gpu>=2", 0),
+        ("gpu >= 2", 0),
+        ("gpu==2", 0),
+        ("gpu<3", 0),
+        ("gpu>=3", 1),
+        ("gpu!=2", 1),
+        ("gpu>2", 1),
+        ("gpu<=1", 1),
+    ],
 )
 def test_requirements_on_two_gpus(text: str, status: int) -> None:
     demanded = [policy.judge(policy.parse_requirement(text), TWO)]
@@ -98,7 +107,9 @@ def test_a_machine_without_a_card_meets_no_demand_for_one() -> None:
 
 
 def test_a_demand_that_cannot_be_determined_is_3_not_0() -> None:
-    facts = build({"driver": {"module_loaded": True, "cuda_library": "/l/libcuda.so.1"}, "gpus": {"missing": "timed out"}})
+    facts = build(
+        {"driver": {"module_loaded": True, "cuda_library": "/l/libcuda.so.1"}, "gpus": {"missing": "timed out"}}
+    )
     result = policy.judge(policy.parse_requirement("gpu>=1"), facts)
     assert result.status is Status.UNKNOWN
     assert result.findings[0].slug == "requirement-undetermined"
@@ -128,7 +139,9 @@ def finding(slug: str, severity: Severity = Severity.ERROR, subject: str | None 
 
 
 def test_consequences_are_folded_under_their_cause() -> None:
-    ranked = diagnosis.rank([finding("gpu-missing"), finding("cuinit-unknown-error"), finding("driver-library-mismatch")])
+    ranked = diagnosis.rank(
+        [finding("gpu-missing"), finding("cuinit-unknown-error"), finding("driver-library-mismatch")]
+    )
     assert ranked[0].slug == "driver-library-mismatch"
     assert set(ranked[0].explains) == {"gpu-missing", "cuinit-unknown-error"}
     assert diagnosis.root_causes(ranked) == ("driver-library-mismatch",)

@@ -25,6 +25,7 @@ app.command("doctor")(_doctor.doctor)
 app.command("smoke")(_smoke.smoke)
 app.command("explain")(_explain.explain)
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 # typer.BadParameter's ancestor that carries every error of usage; typer keeps click inside itself.
 UsageError: Any = typer.BadParameter.__mro__[2]
 
@@ -53,12 +54,14 @@ def run(arguments: list[str]) -> int:
     """Run one command line and return the exit status: 2 for bad input, 130 for an interruption."""
     try:
         status = app(args=arguments, prog_name="gpucheck", standalone_mode=False)
+        if status == INTERRUPTED:  # typer turns Ctrl-C into this status itself
+            sys.stderr.write("interrupted\n")
         return status if isinstance(status, int) else 0
     except UsageError as error:
         return _complain(error.format_message(), _hint(error))
     except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("interrupted\n")
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         # Nobody reads any more; the exit must not try to flush what is left.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,56 @@
+# Everything happens in a virtual environment of its own; the system's Python is only asked to make it.
+PYTHON ?= python3
+VENV ?= .venv
+# More arguments for pip, e.g. --extra-index-url https://download.pytorch.org/whl/cpu for the small CPU build.
+PIP_ARGS ?=
+PYTEST_ARGS ?=
+
+BIN = $(VENV)/bin
+# Frameworks for the smoke training; on a GPU machine e.g. FRAMEWORKS=torch
+FRAMEWORKS ?= torch,tf
+
+.PHONY: smoke test test-all test-gpu lint schemas clean
+
+smoke: $(VENV)/.installed-smoke
+	@echo; echo "== gpucheck doctor"
+	@status=0; $(BIN)/gpucheck doctor || status=$$?; \
+	echo; echo "== gpucheck smoke"; $(BIN)/gpucheck smoke || status=$$?; exit $$status
+
+test: $(VENV)/.installed-test lint
+	$(BIN)/python -m pytest -m "not slow and not gpu" --cov --cov-report=term $(PYTEST_ARGS)
+
+test-all: $(VENV)/.installed-test lint
+	$(BIN)/python -m pytest -m "not gpu" $(PYTEST_ARGS)
+
+# On a machine with a GPU, in an environment that has the frameworks: GPU_PYTHON=/path/to/python make test-gpu
+test-gpu: $(VENV)/.installed-gpu
+	$(BIN)/python -m pytest -m gpu tests/gpu -rA $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python tools/schemas.py --check
+
+schemas: $(VENV)/.installed-test
+	$(BIN)/python tools/schemas.py
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "Python 3.10 or newer is needed; name one: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-smoke: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(FRAMEWORKS)]' $(PIP_ARGS)
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[torch,tf,test]' $(PIP_ARGS)
+	@touch $@
+
+$(VENV)/.installed-gpu: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]' $(PIP_ARGS)
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

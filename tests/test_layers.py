@@ -1,0 +1,160 @@
+"""Who may import whom, and what must never be loaded on the doctor's path."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, clean_environment
+
+PACKAGE = ROOT / "gpucheck"
+# A room and the rooms of ours that it may import; itself always.
+MAY_IMPORT = {
+    "facts": set(),
+    "findings": set(),
+    "matrix": set(),
+    "children": set(),
+    "checks": {"facts", "findings", "matrix"},
+    "probe": {"facts", "children"},
+    "intake": {"facts", "messages"},
+    "diagnosis": {"checks", "facts", "findings", "matrix"},
+    "fixes": {"facts", "findings"},
+    "smoketest": {"facts", "fixes", "children"},
+    "policy": {"facts", "findings"},
+    "catalogue": {"checks"},
+    "report": {"facts", "findings", "catalogue", "__version__"},
+}
+UNBOUND = {"cli", "api", "__init__", "__main__"}  # they put the rooms together
+ONLY_IN = {
+    "typer": {"cli"},
+    "rich": {"report"},
+    "pynvml": {"probe/child_nvml.py"},
+    "torch": {"smoketest/children/train_torch.py"},
+    "tensorflow": {"smoketest/children/train_tensorflow.py"},
+    "numpy": {"smoketest/children"},
+    "packaging": {"matrix"},
+}
+FORBIDDEN = {
+    "torch", "tensorflow", "numpy", "pydantic", "jinja2", "asyncio", "importlib.metadata", "pynvml", "click",
+    "rich.traceback", "rich.markdown", "rich.progress", "rich.syntax", "jsonschema", "unittest", "http.client",
+    "urllib.request", "ssl", "multiprocessing", "concurrent.futures", "sqlite3", "xml", "email",
+}  # fmt: skip
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports at run time, also inside functions; not under TYPE_CHECKING."""
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(path.read_text()))
+    return found
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_import_direction(path: Path) -> None:
+    own = room(path)
+    if own in UNBOUND:
+        return
+    ours = {name.split(".")[1] for name in imports(path) if name.startswith("gpucheck.")}
+    assert ours - {own} <= MAY_IMPORT[own]
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_each_library_has_its_place(path: Path) -> None:
+    place = path.relative_to(PACKAGE).as_posix()
+    for name in imports(path):
+        allowed = ONLY_IN.get(name.split(".")[0])
+        if allowed is not None:
+            assert any(place == where or place.startswith(f"{where}/") for where in allowed), name
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "checks").glob("*.py")), ids=lambda path: path.name)
+def test_checks_do_no_input_or_output(path: Path) -> None:
+    found = {name.split(".")[0] for name in imports(path)}
+    assert not found & {"os", "subprocess", "pathlib", "sys", "socket", "ctypes", "time", "io"}
+    names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+    assert not names & {"open", "print", "input"}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "smoketest/children").rglob("*.py")), ids=lambda path: path.name
+)
+def test_training_scripts_need_nothing_of_gpucheck(path: Path) -> None:
+    assert not {name for name in imports(path) if name.startswith("gpucheck")}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_and_functions_stay_small(path: Path) -> None:
+    text = path.read_text()
+    assert text.count("\n") <= 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            assert (node.end_lineno or 0) - node.lineno < 60, node.name
+
+
+def loaded_by(*arguments: str, env: dict[str, str] | None = None) -> set[str]:
+    code = (
+        "import json, sys\nfrom gpucheck.cli import run\nstatus = run(sys.argv[1:])\n"
+        "sys.stderr.write(json.dumps([status, sorted(sys.modules)]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True,
+        env=clean_environment(**(env or {})),
+    )  # fmt: skip
+    status, names = json.loads(done.stderr)
+    assert status in (0, 1)
+    return set(names)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_doctor_loads_no_heavy_module(stub, form: str) -> None:
+    for env in ({}, stub()):
+        loaded = loaded_by("doctor", "--format", form, env=env)
+        assert not {name for name in FORBIDDEN if name in loaded}
+
+
+def test_machine_formats_skip_rich() -> None:
+    assert not {name for name in loaded_by("doctor", "--format", "json") if name.split(".")[0] == "rich"}
+
+
+def test_importing_gpucheck_loads_nothing() -> None:
+    code = "import sys; before = set(sys.modules); import gpucheck; print(sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['gpucheck']"
+
+
+def test_the_python_interface() -> None:
+    import gpucheck
+    from gpucheck.findings import Report
+
+    report = gpucheck.doctor(require=["gpu>=0"])
+    assert isinstance(report, Report)
+    assert {"doctor", "smoke"} <= set(dir(gpucheck))
+    with pytest.raises(AttributeError, match="no attribute 'nope'"):
+        gpucheck.nope  # noqa: B018
+    with pytest.raises(ValueError, match="did you mean 'gpu'"):
+        gpucheck.doctor(require=["gpus>=1"])
+    with pytest.raises(ValueError, match="torch, tf or all"):
+        gpucheck.smoke("jax")

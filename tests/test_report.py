@@ -1,0 +1,115 @@
+"""What is shown: the order of the screen, narrow terminals, escapes, redaction, numbers in JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import jsonschema
+import pytest
+from conftest import SCHEMA
+from hypothesis import given
+from hypothesis import strategies as st
+from machine_data import load
+from rich.console import Console
+
+from gpucheck.diagnosis import diagnose
+from gpucheck.matrix import Matrix
+from gpucheck.report import document, text
+from gpucheck.report.cleaning import Redactor, clean
+
+MATRIX = Matrix()
+MACHINES = load()
+
+
+def screen(title: str, verbosity: int = 0, width: int = 100, terminal: bool = False) -> str:
+    (machine,) = (one for one in MACHINES if title in one.title)
+    file = io.StringIO()
+    console = Console(
+        file=file, width=width, markup=False, highlight=False, emoji=False, force_terminal=terminal, no_color=True
+    )
+    text.show(diagnose(machine.facts, MATRIX), console, verbosity=verbosity)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.title)
+def test_every_machine_has_a_json_report_that_fits_the_schema(machine) -> None:
+    report = diagnose(machine.facts, MATRIX)
+    content = json.loads(document.render(report, None))
+    jsonschema.validate(content, SCHEMA)
+    assert content["root_causes"] == list(report.root_causes)
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.title)
+def test_every_machine_has_a_screen(machine) -> None:
+    for verbosity in (-1, 0, 1):
+        file = io.StringIO()
+        text.show(diagnose(machine.facts, MATRIX), text.console(file, "never"), verbosity=verbosity)
+        first = file.getvalue().splitlines()[0]
+        assert first.startswith(("Healthy", "Problem: ", "Inconclusive: "))
+
+
+def test_the_root_cause_stands_first_with_cause_and_cure() -> None:
+    out = screen("an updated driver before the reboot").splitlines()
+    assert out[0] == "Problem: driver-library-mismatch"
+    assert "570.211.01" in out[2]
+    assert "580.159.03" in out[3]
+    assert any(line.strip().startswith("Why: The driver was updated") for line in out)
+    assert any(line.strip() == "sudo reboot" for line in out)
+    assert out[-1] == "exit 1: 1 error · gpucheck explain driver-library-mismatch"
+
+
+def test_consequences_are_one_line_under_the_cause() -> None:
+    out = screen("a container that lost its GPU")
+    assert "Follows from this: CUDA cannot start: unknown error (999)" in out
+    assert out.count("[cuinit-unknown-error]") == 0
+
+
+def test_a_healthy_screen_is_short_and_says_what_is_next() -> None:
+    out = screen("frameworks: torch on an H200").splitlines()
+    assert out[0] == "Healthy: 1 GPU ready for torch. Convolution not proved yet."
+    assert out[-1].strip() == "next: gpucheck smoke"
+    assert len(out) < 12
+
+
+def test_a_warning_is_named_in_the_headline() -> None:
+    assert screen("a mask that is cut").startswith("Healthy, with a warning (visible-devices-truncated)")
+
+
+def test_what_could_not_be_checked_is_said() -> None:
+    out = screen("a torch newer than the matrix")
+    assert "not checked: torch on GPU 0: torch 2.99.0 is newer than the matrix of" in out
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_a_narrow_terminal_wraps_and_loses_nothing(width: int) -> None:
+    out = screen("driver 470 under", width=width, terminal=True)
+    assert all(len(line) <= width for line in out.splitlines())
+    assert "525.60.13" in out.replace("\n", "")
+
+
+@given(st.text(max_size=50))
+def test_no_control_character_reaches_a_terminal(value: str) -> None:
+    shown = clean(value)
+    assert not any(ord(sign) < 32 or 127 <= ord(sign) < 160 for sign in shown)
+    assert all(sign not in shown for sign in "\u202e\u2066\u200f")
+
+
+def test_redaction_leaves_library_paths() -> None:
+    hide = Redactor(home="/home/alice", user="alice", host="gpu-node-7").document
+    assert hide("/usr/lib/x86_64-linux-gnu/libcuda.so.1") == "/usr/lib/x86_64-linux-gnu/libcuda.so.1"
+    assert hide("/home/alice/.venv/lib/libcudnn.so.9") == "~/.venv/lib/libcudnn.so.9"
+    assert hide("/home/alicette/x") == "/home/alicette/x"
+    assert hide({"a": ["Alice at gpu-node-7", 3, None]}) == {"a": ["<user> at <host>", 3, None]}
+    assert hide("/data/alice/env") == "/data/<user>/env"
+
+
+def test_common_names_are_no_secrets() -> None:
+    hide = Redactor(home="/root", user="root", host="localhost").text
+    assert hide("root causes on localhost") == "root causes on localhost"
+    assert hide("/root/.venv") == "~/.venv"
+    assert hide("/rooted") == "/rooted"
+
+
+def test_nobodys_home_and_name() -> None:
+    assert Redactor(home="/", user="x", host="y").text("/ x y") == "/ x y"

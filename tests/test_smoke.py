@@ -1,0 +1,246 @@
+"""Real trainings in real PyTorch and TensorFlow, and what is told when they cannot be."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from conftest import StandIn
+from test_smokelib import small_set
+
+JSON = ("smoke", "--format", "json", "--no-redact")
+FRAMEWORKS = {"torch": "torch", "tf": "tensorflow"}
+
+
+def needs(framework: str) -> None:
+    if find_spec(FRAMEWORKS[framework]) is None:
+        pytest.skip(f"{FRAMEWORKS[framework]} is not installed for Python {sys.version_info[:2]}")
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_the_built_in_digits(gpucheck, framework: str) -> None:
+    needs(framework)
+    report = gpucheck(*JSON, "--framework", framework).report
+    (run,) = report["smoke"]
+    assert run["framework"] == FRAMEWORKS[framework]
+    assert run["device"] == "cpu"
+    assert run["accuracy"] >= run["accuracy_limit"] == 0.965
+    assert run["data"]["name"] == "digits"
+    assert (run["data"]["train"], run["data"]["test"]) == (7000, 2000)
+    seen = run["convolution"]
+    assert (seen["arithmetic"], seen["gpu_proved"], seen["backend"]) == ("fp32", None, "mkldnn")
+    assert max(seen[part]["norm"] for part in ("forward", "grad_input", "grad_weight")) < 1e-5
+    assert run["loss_last"] < run["loss_first"] / 4
+    assert len(run["curves"]["loss"]) >= 20
+    parts = [value for name, value in run["seconds"].items() if name != "total"]
+    assert None not in parts
+    assert sum(parts) <= run["seconds"]["total"]
+    assert [finding["slug"] for finding in report["findings"]] == ["ran-on-cpu"]
+    assert report["exit_status"] == 0
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_real_mnist_reaches_98_percent(gpucheck, mnist: Path, framework: str) -> None:
+    needs(framework)
+    (run,) = gpucheck(*JSON, "--framework", framework, "--data", mnist).report["smoke"]
+    assert run["accuracy"] >= 0.98
+    assert run["data"]["known"] is True
+    assert run["data"]["train"] == 60_000
+    assert run["data"]["sha256"]["train-labels-idx1-ubyte"].startswith("65a50cbb")
+
+
+def test_all_frameworks_and_the_screen(gpucheck) -> None:
+    ran = gpucheck("smoke")
+    assert ran.status == 0
+    assert ran.out.startswith("Healthy: the smoke training passed.")
+    for name in FRAMEWORKS.values():
+        assert (f"{name} 2." in ran.out) is (find_spec(name) is not None)
+    assert "this proves nothing about a GPU" in ran.out
+    assert "forward and both gradients" in ran.out
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_files_that_are_not_mnist_have_no_limit(gpucheck, tmp_path: Path, framework: str) -> None:
+    needs(framework)
+    ran = gpucheck(*JSON, "--framework", framework, "--data", small_set(tmp_path))
+    (run,) = ran.report["smoke"]
+    assert run["data"]["known"] is False
+    assert run["accuracy_limit"] is None
+    assert ran.status == 3
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_damaged_data_is_one_line(gpucheck, tmp_path: Path, framework: str) -> None:
+    needs(framework)
+    folder = small_set(tmp_path)
+    path = folder / "train-labels-idx1-ubyte.gz"
+    path.write_bytes(path.read_bytes()[:-9])
+    ran = gpucheck(*JSON, "--framework", framework, "--data", folder)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err == f"gpucheck: --data {path}: the gzip file is cut off\n"
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_gpu_that_is_demanded_and_not_there(gpucheck, framework: str) -> None:
+    needs(framework)
+    ran = gpucheck(*JSON, "--framework", framework, "--device", "gpu")
+    assert ran.status == 1
+    assert ran.report["root_causes"] == ["smoke-failed"]
+    assert "sees no GPU" in ran.report["findings"][0]["cause"]
+
+
+def test_torch_on_a_stub_gpu_fails(gpucheck, stub) -> None:
+    needs("torch")
+    ran = gpucheck(*JSON, "--framework", "torch", env=stub())
+    assert ran.status == 1
+    assert ran.report["root_causes"] == ["cpu-only-build"]
+    slugs = {finding["slug"] for finding in ran.report["findings"]}
+    assert slugs == {"cpu-only-build", "silent-cpu-fallback", "simulated-driver"}
+
+
+def test_torch_on_a_stub_gpu_may_use_the_cpu(gpucheck, stub) -> None:
+    needs("torch")
+    ran = gpucheck(*JSON, "--framework", "torch", "--device", "cpu", env=stub())
+    assert ran.status == 0
+    assert {finding["slug"] for finding in ran.report["findings"]} == {"ran-on-cpu", "simulated-driver"}
+
+
+def test_tensorflow_on_a_stub_gpu_fails(gpucheck, stub) -> None:
+    needs("tf")
+    ran = gpucheck(*JSON, "--framework", "tf", env=stub())
+    assert ran.status == 1
+    assert ran.report["root_causes"] == ["smoke-failed"]
+    (run,) = ran.report["smoke"]
+    assert run["fixes_applied"] == {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    assert run["accuracy"] is None
+    assert run["failure"]
+
+
+def test_tensorflow_on_a_stub_gpu_with_an_old_cudnn(gpucheck, stub) -> None:
+    needs("tf")
+    ran = gpucheck(*JSON, "--framework", "tf", env=stub(GPUSIM_CUDNN="7104"))
+    assert ran.report["root_causes"] == ["cudnn-version-mismatch"]
+    assert "smoke-failed" in ran.report["findings"][0]["explains"]
+
+
+def broken(stand_in: StandIn, code: str) -> Path:
+    """An interpreter whose torch does something when it is imported."""
+    stand_in.torch(cuda=None, version="2.13.0+cpu")
+    stand_in.write("torch/__init__.py", code)
+    numpy = Path(find_spec("numpy").origin).parent
+    for name in ("numpy", "numpy.libs"):
+        if (numpy.parent / name).exists():
+            (stand_in.site / name).symlink_to(numpy.parent / name)
+    return stand_in.python
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("raise ImportError('libcudart.so.13: cannot open shared object file')", "libcudart.so.13"),
+        ("import os; os.abort()", "SIGABRT"),
+        ("import os; os._exit(7)", "exit status 7"),
+        ("import time; time.sleep(60)", "no result within 3 s"),
+        ("import os; os.write(1, b'noise\\n{\"event\": 3}\\n[]\\n'); raise OSError('after noise')", "after noise"),
+    ],
+)
+def test_a_framework_that_breaks_when_imported(gpucheck, stand_in, code: str, words: str) -> None:
+    python = broken(stand_in, code)
+    ran = gpucheck(*JSON, "--framework", "torch", "--python", python, "--timeout", "3")
+    assert ran.status == 1
+    assert ran.report["root_causes"] == ["smoke-failed"]
+    (run,) = ran.report["smoke"]
+    assert words in run["failure"]
+    assert run["failure_stage"] == "import"
+
+
+def test_the_last_lines_of_a_crash_are_evidence(gpucheck, stand_in) -> None:
+    code = "import os; os.write(2, b'F0000 cuda_dnn.cc: \\x1b[31mno algorithm\\n'); os.abort()"
+    python = broken(stand_in, code)
+    out = gpucheck("smoke", "--framework", "torch", "--python", python).out
+    assert "F0000 cuda_dnn.cc: \\x1b[31mno algorithm" in out
+    assert "\x1b" not in out
+
+
+def test_nothing_is_left_running(gpucheck, stand_in) -> None:
+    import subprocess
+
+    marker = "gpucheck-test-sleeper"
+    code = f"import subprocess, time; subprocess.Popen(['sleep', '77.7']); time.sleep(60)  # {marker}"
+    gpucheck(*JSON, "--framework", "torch", "--python", broken(stand_in, code), "--timeout", "2")
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert "sleep 77.7" not in running
+    assert str(stand_in.python) not in running
+
+
+def test_a_broken_convolution_and_a_frozen_optimiser_fail(stand_in, gpucheck) -> None:
+    """The real torch, sabotaged by a sitecustomize in an environment that sees it."""
+    needs("torch")
+    site = Path(find_spec("torch").origin).parents[1]
+    stand_in.write("real.pth", str(site) + "\n")
+    sabotage = {
+        "convolution-wrong": "real = torch.nn.functional.conv2d\n"
+        "    torch.nn.functional.conv2d = lambda x, w, *rest, **options: real(x, w.flip(2), *rest, **options)",
+        "training-does-not-learn": "torch.Tensor.addcdiv_ = lambda self, *rest, **options: self",
+    }
+    for slug, code in sabotage.items():
+        stand_in.write(
+            "sitecustomize.py",
+            "import sys\nif 'train_torch' in ' '.join(sys.orig_argv):\n    import torch\n    " + code + "\n",
+        )
+        report = gpucheck(*JSON, "--framework", "torch", "--python", stand_in.python).report
+        assert report["root_causes"][0] == slug, report["findings"]
+        assert report["exit_status"] == 1
+
+
+LOGITS = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+from smokelib import model
+layers, name = json.loads(sys.argv[2]), sys.argv[3]
+weights = model.weights(layers, 4)
+x = np.random.default_rng(0).standard_normal((5, 28, 28)).astype(np.float32)
+out = []
+if name == "torch":
+    import torch, train_torch
+    network = train_torch.Network(torch, layers, weights, torch.device("cpu"))
+    for training in (False, True, False):
+        out.append(network(torch.from_numpy(x)[:, None], training).tolist())
+    size = network.flat.numel()
+else:
+    import tensorflow as tf, train_tensorflow
+    network = train_tensorflow.Network(tf, layers, weights)
+    for training in (False, True, False):
+        out.append(network(tf.constant(x)[..., None], training).numpy().tolist())
+    size = sum(int(tf.size(v)) for v in network.variables)
+print(json.dumps([size, out]))
+"""
+
+
+def test_both_builders_make_the_same_network() -> None:
+    """Equal weights, equal logits: before, in and after a training step's batch normalisation."""
+    import json
+    import subprocess
+
+    import numpy as np
+    from conftest import ROOT, clean_environment
+
+    from gpucheck.smoketest.models import REFERENCE
+
+    needs("torch")
+    needs("tf")
+    answers = []
+    for name in ("torch", "tensorflow"):
+        command = [sys.executable, "-W", "ignore", "-c", LOGITS, ROOT / "gpucheck/smoketest/children"]
+        done = subprocess.run(
+            [*map(str, command), json.dumps(REFERENCE.layers), name],
+            capture_output=True, text=True, check=True, env=clean_environment(),
+        )  # fmt: skip
+        answers.append(json.loads(done.stdout.splitlines()[-1]))
+    (size, ours), (other_size, theirs) = answers
+    assert size == other_size == 57_050
+    # TensorFlow's running variance uses n - 1 as torch's does; batches of 5 x 12 x 12 leave no room to differ.
+    assert np.allclose(ours, theirs, rtol=2e-3, atol=2e-4)
