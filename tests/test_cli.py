@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -212,7 +211,7 @@ def test_secrets_of_the_environment_stay_out(gpucheck) -> None:
 
 def test_nothing_is_written(gpucheck, tmp_path) -> None:
     gpucheck("doctor", env={"HOME": str(tmp_path)}, cwd=tmp_path)
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_local_files_do_not_reach_the_probes(gpucheck, tmp_path, stub, stand_in) -> None:

@@ -78,7 +78,7 @@ def test_the_wheel_works_without_the_checkout(built: Path, tmp_path: Path) -> No
         "report = gpucheck.doctor(); print(folder(), report.exit_status)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, cwd=tmp_path, env=clean_environment(),
-        check=True,
+        [sys.executable, "-c", code, tmp_path],
+        capture_output=True, text=True, cwd=tmp_path, env=clean_environment(), check=True,
     )  # fmt: skip
     assert done.stdout.startswith(str(tmp_path / "gpucheck/_matrix"))
