@@ -9,6 +9,10 @@ BIN = $(VENV)/bin
 # Frameworks for the smoke training; on a GPU machine e.g. FRAMEWORKS=torch
 FRAMEWORKS ?= torch,tf
 
+GPU_RUNNER ?= $(BIN)/python
+GPU_PYTHON ?= $(GPU_RUNNER)
+GPU_NEEDS = $(if $(filter $(BIN)/python,$(GPU_RUNNER)),$(VENV)/.installed-gpu)
+
 .PHONY: smoke test test-all test-gpu lint schemas clean
 
 smoke: $(VENV)/.installed-smoke
@@ -22,9 +26,10 @@ test: $(VENV)/.installed-test lint
 test-all: $(VENV)/.installed-test lint
 	$(BIN)/python -m pytest -m "not gpu" $(PYTEST_ARGS)
 
-# On a machine with a GPU, in an environment that has the frameworks: GPU_PYTHON=/path/to/python make test-gpu
-test-gpu: $(VENV)/.installed-gpu
-	$(BIN)/python -m pytest -m gpu tests/gpu -rA $(PYTEST_ARGS)
+# On a machine with a GPU: make test-gpu GPU_PYTHON=/path/of/the/python/that/has/the/frameworks
+# Without network: also GPU_RUNNER=/path/of/a/python/that/has/pytest/and/our/dependencies
+test-gpu: $(GPU_NEEDS)
+	PYTHONPATH=. GPU_PYTHON="$(GPU_PYTHON)" $(GPU_RUNNER) -m pytest -m gpu tests/gpu -rA $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -16,6 +16,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 SCRIPT = Path(sys.executable).with_name("gpucheck")
+# A borrowed GPU machine may have no network to install from: there the checkout itself is run.
+COMMAND = [str(SCRIPT)] if SCRIPT.exists() else [sys.executable, "-m", "gpucheck"]
 SCHEMA = json.loads((ROOT / "docs/schema/report.schema.json").read_text())
 
 
@@ -57,7 +59,7 @@ def gpucheck():
     """Run the installed script: ``gpucheck("doctor", "--format", "json", env={...})``."""
 
     def run(*arguments: object, env: dict[str, str] | None = None, timeout: float = 300, **options) -> Ran:
-        command = [str(SCRIPT), *map(str, arguments)]
+        command = [*COMMAND, *map(str, arguments)]
         environment = clean_environment(**(env or {}))
         return Ran(
             subprocess.run(

@@ -32,7 +32,7 @@ UNBOUND = {"cli", "api", "__init__", "__main__"}  # they put the rooms together
 ONLY_IN = {
     "typer": {"cli"},
     "rich": {"report"},
-    "pynvml": {"probe/child_nvml.py"},
+    "pynvml": {"probe/child_driver.py"},
     "torch": {"smoketest/children/train_torch.py"},
     "tensorflow": {"smoketest/children/train_tensorflow.py"},
     "numpy": {"smoketest/children"},

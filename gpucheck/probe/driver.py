@@ -110,28 +110,26 @@ def _version_in_name(library: Fact[str]) -> Fact[str]:
 def ask(driver: Driver) -> tuple[Asked, Asked]:
     """Start one child for NVML and one for CUDA, side by side; a refusal carries its reason."""
     backed = bool(driver.module_loaded.value or driver.dxg.value)
+    cuda = _start("cuda", driver.cuda_library, backed)
     spec = find_spec("pynvml")
     if spec is None or spec.origin is None:
-        nvml = Asked(reason="nvidia-ml-py is not installed beside gpucheck")
-    else:
-        nvml = _start("child_nvml.py", driver.nvml_library, backed, str(Path(spec.origin).parent))
-    return nvml, _start("child_libcuda.py", driver.cuda_library, backed)
+        return Asked(reason="nvidia-ml-py is not installed beside gpucheck"), cuda
+    return _start("nvml", driver.nvml_library, backed, str(Path(spec.origin).parent)), cuda
 
 
-def _start(script: str, library: Fact[str], backed: bool, *arguments: str) -> Asked:
+def _start(kind: str, library: Fact[str], backed: bool, *arguments: str) -> Asked:
     if library.value is None:
         return Asked(reason=library.missing or "no library")
     if not backed and library.source != "LD_LIBRARY_PATH":
         return Asked(reason=NOT_TOUCHED)
     if not sys.platform.startswith("linux"):
         return Asked(reason="the driver's libraries are asked on Linux only")
-    command = children.isolated(
-        Path(__file__).with_name(script), *arguments, library.value, "0" if backed else "1"
-    )
+    script = Path(__file__).with_name("child_driver.py")
+    rights = "0" if backed else "1"
     try:
-        return Asked(process=children.start(command))
+        return Asked(process=children.start(children.isolated(script, kind, library.value, rights, *arguments)))
     except OSError as error:
-        return Asked(reason=f"cannot start {command[0]}: {error.strerror}")
+        return Asked(reason=f"cannot start {sys.executable}: {error.strerror}")
 
 
 def listen(asked: Asked, deadline: float) -> dict[str, Any] | str:

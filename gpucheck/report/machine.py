@@ -21,7 +21,7 @@ def overview(report: Report) -> Iterator[Marked]:
     yield from _driver(report, facts)
     for gpu in facts.gpus.value or ():
         yield _gpu(report, gpu)
-    for framework in facts.frameworks:
+    for framework in facts.frameworks if report.verdict == "problem" or not facts.smoke else ():
         yield _framework(report, framework)
 
 
@@ -32,13 +32,21 @@ def readiness(report: Report) -> str:
     gpus = [gpu for gpu in facts.gpus.value or () if gpu.status.value == 0]
     ready = " and ".join(names) or "a framework, none is installed yet"
     if facts.smoke:
-        return "the smoke training passed."
+        return _trained(facts)
     if not gpus:
         return (
             f"no NVIDIA GPU here; {' and '.join(names) or 'no framework is installed, which'} would use the CPU."
         )
     simulated = " (simulated)" if any(f.slug == "simulated-driver" for f in report.findings) else ""
     return f"{len(gpus)} GPU{'s' * (len(gpus) > 1)}{simulated} ready for {ready}. Convolution not proved yet."
+
+
+def _trained(facts: Facts) -> str:
+    places = {run.framework: run.device_name or run.device or "?" for run in facts.smoke}
+    trained = ", ".join(f"{name} trained on {place.replace('cpu', 'the CPU')}" for name, place in places.items())
+    if all(run.convolution.gpu_proved for run in facts.smoke):
+        return f"{trained}; convolution through cuDNN proved."
+    return f"{trained}; nothing is proved about a GPU."
 
 
 def next_step(report: Report) -> str:
@@ -54,7 +62,7 @@ def _mark(report: Report, families: tuple[str, ...], subject: str | None = None)
         for result in report.checks
         if result.family in families
         for finding in result.findings
-        if subject is None or (finding.subject or "").startswith(subject)
+        if _concerns(finding.subject, subject)
     ]
     if Severity.ERROR in found:
         return "✗"
@@ -63,9 +71,14 @@ def _mark(report: Report, families: tuple[str, ...], subject: str | None = None)
     judged = [
         result.status
         for result in report.checks
-        if result.family in families and (subject is None or (result.subject or "").startswith(subject))
+        if result.family in families and _concerns(result.subject, subject)
     ]
     return "✓" if Status.PASS in judged else "-"
+
+
+def _concerns(whole: str | None, subject: str | None) -> bool:
+    """``torch on GPU 0`` concerns torch; ``GPU 10`` does not concern GPU 1."""
+    return subject is None or whole == subject or (whole or "").startswith(f"{subject} ")
 
 
 def _driver(report: Report, facts: Facts) -> Iterator[Marked]:

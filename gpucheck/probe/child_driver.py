@@ -1,22 +1,22 @@
-"""Child process: what NVML answers, as one JSON object on stdout. Runs as a script, not as a module.
+"""Child process: what NVML or libcuda answers, as one JSON object on stdout. A script, not a module.
 
-Arguments: the folder of pynvml, the library's path, and 1 if root's rights are to be given up first (as
-root, nvmlInit creates /dev/nvidiactl even where no driver runs). Field names: NVML API reference,
-https://docs.nvidia.com/deploy/nvml-api/.
+Arguments: ``nvml`` or ``cuda``; the library's path; 1 if root's rights are to be given up first (as root,
+nvmlInit and cuInit create /dev/nvidiactl even where no driver runs); for NVML the folder of pynvml.
+Functions and fields: NVML API reference, https://docs.nvidia.com/deploy/nvml-api/, and CUDA driver API,
+https://docs.nvidia.com/cuda/cuda-driver-api/.
 """
 
 from __future__ import annotations
 
 import ctypes
 import json
+import os
 import sys
 from typing import Any
 
 
 def drop_root() -> None:
     """Become the user nobody for good; a setuid helper cannot bring the rights back."""
-    import os
-
     if os.getuid() == 0:
         ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS, linux/prctl.h
         os.setgroups([])
@@ -83,16 +83,40 @@ class Reader:
         return answer
 
 
-def main() -> None:
-    """Read and print."""
-    folder, library, give_up_rights = sys.argv[1:4]
-    sys.path.append(folder)
-    import pynvml
+def error_name(cuda: ctypes.CDLL, code: int) -> str:
+    """Return the library's own name of a CUresult."""
+    name = ctypes.c_char_p()
+    if code and cuda.cuGetErrorName(code, ctypes.byref(name)) == 0 and name.value:
+        return name.value.decode("ascii", "replace")
+    return ""
 
-    ctypes.CDLL(library)  # found again by its SONAME when pynvml loads it
+
+def ask_cuda(cuda: ctypes.CDLL) -> dict[str, Any]:
+    """Return libcuda's version, what cuInit answers, and how many devices it then counts."""
+    version, count = ctypes.c_int(), ctypes.c_int()
+    answer: dict[str, Any] = {"version_status": cuda.cuDriverGetVersion(ctypes.byref(version))}
+    answer["version"] = version.value
+    status = cuda.cuInit(0)
+    answer["status"], answer["text"] = status, error_name(cuda, status)
+    if status == 0:
+        answer["count_status"] = cuda.cuDeviceGetCount(ctypes.byref(count))
+        answer["count"] = count.value
+    return answer
+
+
+def main() -> None:
+    """Load the library, give up rights if told so, then ask and print."""
+    kind, path, give_up_rights = sys.argv[1:4]
+    reader = None
+    if kind == "nvml":
+        sys.path.append(sys.argv[4])
+        import pynvml
+
+        reader = Reader(pynvml)
+    library = ctypes.CDLL(path)  # pynvml finds it again by its SONAME
     if give_up_rights == "1":
         drop_root()
-    json.dump(Reader(pynvml).everything(), sys.stdout)
+    json.dump(ask_cuda(library) if reader is None else reader.everything(), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,87 @@
+"""What only a GPU can prove: `make test-gpu` on a machine that has one. Figures go to docs/verified.md."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from gpucheck.checks.mask import read_mask
+
+pytestmark = pytest.mark.gpu
+# The interpreter that has the frameworks; the one that runs the tests by default.
+PYTHON = os.environ.get("GPU_PYTHON", sys.executable)
+JSON = ("--format", "json", "--python", PYTHON)
+
+
+@pytest.fixture(scope="module")
+def machine(gpucheck) -> dict:
+    report = gpucheck("doctor", *JSON).report
+    if not report["facts"]["gpus"]["value"]:
+        pytest.skip(f"no GPU here: {report['facts']['gpus']['missing']}")
+    return report
+
+
+def test_the_doctor_on_a_real_machine(machine: dict) -> None:
+    driver = machine["facts"]["driver"]
+    assert driver["nvml_status"]["value"] == 0
+    assert driver["cuinit_status"]["value"] == 0
+    assert driver["module_version"]["value"] == driver["version"]["value"]
+    assert "simulated-driver" not in [finding["slug"] for finding in machine["findings"]]
+    print([finding["slug"] for finding in machine["findings"]], machine["verdict"], machine["exit_status"])
+    print({probe["name"]: probe["milliseconds"] for probe in machine["facts"]["probes"]})
+    for gpu in machine["facts"]["gpus"]["value"]:
+        print({name: gpu[name]["value"] for name in ("name", "compute_capability", "memory_total", "memory_free")})
+
+
+MASKS = ["", "-1", "0", " 0", "00", "0x0", "0,0", "0,99", "99", "0,a", "a", "NoDevFiles", "GPU-", "GPU-nonsense"]
+
+
+@pytest.mark.parametrize("text", MASKS)
+def test_the_driver_reads_the_mask_as_we_do(gpucheck, machine: dict, text: str) -> None:
+    uuids = [gpu["uuid"]["value"] for gpu in machine["facts"]["gpus"]["value"]]
+    report = gpucheck("doctor", *JSON, env={"CUDA_VISIBLE_DEVICES": text}).report
+    assert report["facts"]["driver"]["visible_devices"]["value"] == len(read_mask(text, uuids).visible or ())
+
+
+def test_the_first_gpu_by_the_head_of_its_uuid(gpucheck, machine: dict) -> None:
+    uuid = machine["facts"]["gpus"]["value"][0]["uuid"]["value"]
+    report = gpucheck("doctor", *JSON, env={"CUDA_VISIBLE_DEVICES": uuid[:12]}).report
+    assert report["facts"]["driver"]["visible_devices"]["value"] == 1
+
+
+@pytest.mark.parametrize("framework", ["torch", "tensorflow"])
+def test_convolution_is_proved_on_the_gpu(gpucheck, machine: dict, framework: str) -> None:
+    installed = [one["name"] for one in machine["facts"]["frameworks"] if one["installed"]["value"]]
+    if framework not in installed:
+        pytest.skip(f"{framework} is not installed in {PYTHON}")
+    ran = gpucheck("smoke", *JSON, "--framework", framework, "--device", "gpu")
+    (run,) = ran.report["smoke"]
+    print(run["device_name"], run["accuracy"], run["seconds"], run["convolution"])
+    assert run["failure"] is None
+    assert run["convolution"]["gpu_proved"] is True
+    assert run["convolution"]["arithmetic"] in ("fp32", "tf32")
+    assert run["accuracy"] >= run["accuracy_limit"]
+    assert ran.status == 0
+    if framework == "tensorflow":
+        assert run["fixes_applied"] == {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+
+
+def test_the_same_training_on_the_cpu_is_told_apart(gpucheck, machine: dict) -> None:
+    if not any(one["name"] == "torch" and one["installed"]["value"] for one in machine["facts"]["frameworks"]):
+        pytest.skip("torch is not installed")
+    ran = gpucheck("smoke", *JSON, "--framework", "torch", env={"CUDA_VISIBLE_DEVICES": "-1"})
+    assert ran.status == 1
+    assert ran.report["root_causes"] == ["visible-devices-hides-gpu"]
+
+
+def test_a_capture_for_later(machine: dict, tmp_path) -> None:
+    target = os.environ.get("OUT", str(tmp_path))
+    subprocess.run([sys.executable, ROOT / "tools/capture.py", target], check=True)
+    written = sorted(path.name for path in Path(target).iterdir())
+    print(written)
+    assert "doctor.json" in written
