@@ -88,7 +88,7 @@ def _driver_too_old(facts: Facts, framework: Framework, floor: Floor, lowest: st
         ),
         fixes=(
             Fix(text=f"Update the driver to {lowest} or newer, then reboot."),
-            Fix(text=f"Or install a build of {name} for CUDA {driver.driver_cuda.value or 'of the driver'}."),
+            Fix(text=f"Install a build of {name} for CUDA {driver.driver_cuda.value or 'of the driver'}."),
         ),
         source=f"{floor.source}, {floor.url}, checked {floor.checked}",
     )  # fmt: skip
