@@ -14,7 +14,7 @@ from gpucheck.checks.reading import (
     platform,
     working_gpus,
 )
-from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
+from gpucheck.checks.registry import Said, broken, check, holds, not_cuda, skipped, unknown
 from gpucheck.findings import Evidence, Finding, Fix, Severity
 from gpucheck.matrix import matches, parse_version
 
@@ -36,10 +36,8 @@ def driver_supports_runtime(facts: Facts, matrix: Matrix) -> Iterator[Said]:
     driver would be a false alarm.
     """
     for framework in installed(facts):
-        if not framework.build.known:
-            yield unknown(framework.build.missing or "the build is not known", framework.name)
-        elif framework.build.value != "cuda":
-            yield skipped("not a CUDA build", framework.name)
+        if (excuse := not_cuda(framework)) is not None:
+            yield excuse
         elif not driver_works(facts):
             yield skipped("no driver answers", framework.name)
         else:

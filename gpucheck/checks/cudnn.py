@@ -12,7 +12,7 @@ from gpucheck.checks.reading import (
     interpreter_path,
     platform,
 )
-from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
+from gpucheck.checks.registry import Said, broken, check, holds, not_cuda, skipped, unknown
 from gpucheck.findings import Evidence, Finding, Fix, Safety, Severity
 from gpucheck.matrix import parse_version
 
@@ -31,10 +31,8 @@ def cudnn_loaded_as_built(facts: Facts, matrix: Matrix) -> Iterator[Said]:
     it. Judged only where a GPU is present: without one no cuDNN is needed.
     """
     for framework in installed(facts):
-        if not framework.build.known:
-            yield unknown(framework.build.missing or "the build is not known", framework.name)
-        elif framework.build.value != "cuda":
-            yield skipped("not a CUDA build", framework.name)
+        if (excuse := not_cuda(framework)) is not None:
+            yield excuse
         elif not gpu_present(facts):
             yield skipped("no NVIDIA GPU here, cuDNN is not needed", framework.name)
         else:

@@ -10,7 +10,7 @@ from gpucheck.findings import Finding, Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from gpucheck.facts import Facts
+    from gpucheck.facts import Facts, Framework
     from gpucheck.matrix import Matrix
 
     Judge = Callable[[Facts, Matrix], Iterator["Said"]]
@@ -85,6 +85,13 @@ def skipped(reason: str, subject: str | None = None) -> Said:
 def unknown(reason: str, subject: str | None = None) -> Said:
     """Whether the statement holds could not be determined."""
     return Said(status=Status.UNKNOWN, reason=reason, subject=subject)
+
+
+def not_cuda(framework: Framework) -> Said | None:
+    """Say why a question about a CUDA build does not arise for a framework; None when it does."""
+    if not framework.build.known:
+        return unknown(framework.build.missing or "the build is not known", framework.name)
+    return skipped("not a CUDA build", framework.name) if framework.build.value != "cuda" else None
 
 
 def broken(finding: Finding) -> Said:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from gpucheck.matrix import Matrix, MatrixError, parse_version
+from gpucheck.matrix import MatrixError, parse_version
 from gpucheck.matrix.load import read_row, read_rows, read_toml
 from gpucheck.matrix.rows import (
     Architecture,
@@ -159,9 +159,3 @@ def _specifiers(row: Row, names: tuple[str, ...]) -> Iterator[str]:
             SpecifierSet(getattr(row, name))
         except InvalidSpecifier:
             yield f"{name.replace('_', '-')} {getattr(row, name)!r} is not a version specifier"
-
-
-def describe(matrix: Matrix) -> str:
-    """Return one line that says how much the matrix holds and how old it is."""
-    rows = sum(1 for _ in all_rows(matrix.base))
-    return f"matrix of {matrix.date}, {rows} rows"
