@@ -116,19 +116,10 @@ class Matrix:
         rows = self.rows("cuda/floors.toml", "floor", Floor)
         return next((row for row in rows if row.cuda_major == cuda_major), None)
 
-    def toolkit(self, cuda: str) -> Toolkit | None:
-        """Return the toolkit row of a CUDA version ``major.minor``."""
-        rows = self.rows("cuda/toolkits.toml", "toolkit", Toolkit)
-        return next((row for row in rows if row.version == cuda), None)
-
     def cudnn_rule(self, framework: str) -> Rule | None:
         """Return how the loaded cuDNN must relate to the built one."""
         rows = self.rows("cudnn.toml", "rule", Rule)
         return next((row for row in rows if row.framework == framework), None)
-
-    def cudnn_limits(self, framework: str) -> tuple[Limit, ...]:
-        """Return the cuDNN versions that a framework refuses on some cards."""
-        return tuple(row for row in self.rows("cudnn.toml", "limit", Limit) if row.framework == framework)
 
     def releases(self, framework: str) -> list[Version]:
         """Return the minor releases of a framework that the matrix knows, oldest first."""
