@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import jsonschema
@@ -131,6 +132,14 @@ class StandIn:
         """Add a dist-info folder."""
         lines = [f"Name: {name}", f"Version: {version}", *(f"Requires-Dist: {text}" for text in requirements)]
         self.write(f"{name.replace('-', '_')}-{version}.dist-info/METADATA", "\n".join(lines) + "\n\nText\n")
+
+    def numpy(self) -> StandIn:
+        """Lend it the numpy of the tests' own environment."""
+        folder = Path(find_spec("numpy").origin).parent
+        for name in ("numpy", "numpy.libs"):
+            if (folder.parent / name).exists() and not (self.site / name).exists():
+                (self.site / name).symlink_to(folder.parent / name)
+        return self
 
     def torch(self, version: str = "2.13.0+cu130", cuda: str | None = "13.0", cudnn: str = "9.20.0.48") -> StandIn:
         """Add torch as its wheel would look, with its cuDNN package."""

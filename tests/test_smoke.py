@@ -127,12 +127,8 @@ def test_tensorflow_on_a_stub_gpu_with_an_old_cudnn(gpucheck, stub) -> None:
 
 def broken(stand_in: StandIn, code: str) -> Path:
     """An interpreter whose torch does something when it is imported."""
-    stand_in.torch(cuda=None, version="2.13.0+cpu")
+    stand_in.numpy().torch(cuda=None, version="2.13.0+cpu")
     stand_in.write("torch/__init__.py", code)
-    numpy = Path(find_spec("numpy").origin).parent
-    for name in ("numpy", "numpy.libs"):
-        if (numpy.parent / name).exists():
-            (stand_in.site / name).symlink_to(numpy.parent / name)
     return stand_in.python
 
 
