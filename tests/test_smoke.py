@@ -240,3 +240,16 @@ def test_both_builders_make_the_same_network() -> None:
     assert size == other_size == 57_050
     # TensorFlow's running variance uses n - 1 as torch's does; batches of 5 x 12 x 12 leave no room to differ.
     assert np.allclose(ours, theirs, rtol=2e-3, atol=2e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_twenty_seeds_pass(gpucheck, framework: str) -> None:
+    """The promise of docs/reference-results.md: no healthy machine fails by its seed."""
+    needs(framework)
+    reached = []
+    for seed in range(20):
+        ran = gpucheck(*JSON, "--framework", framework, "--seed", seed)
+        assert ran.status == 0, ran.report["findings"]
+        reached.append(ran.report["smoke"][0]["accuracy"])
+    assert len(set(reached)) > 10  # the seed makes a difference
