@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from gpucheck.report.cleaning import clean
@@ -46,7 +47,16 @@ def show(report: Report, target: Console, *, verbosity: int = 0, redactor: Redac
             content = redactor.text(piece.text) if redactor is not None else piece.text
             content = clean(content)
             text.append(_to_ascii(content) if plain else content, piece.style or None)
-        target.print(text, soft_wrap=not target.is_terminal)
+        if target.is_terminal:
+            target.print(_hanging(text))
+        else:
+            target.print(text, soft_wrap=True)
+
+
+def _hanging(text: Text) -> Padding:
+    """Keep what wraps under its first line's indentation."""
+    indent = len(text.plain) - len(text.plain.lstrip())
+    return Padding(text[indent:], (0, 0, 0, indent), expand=False)
 
 
 def _takes_unicode(target: Console) -> bool:
