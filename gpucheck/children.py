@@ -105,7 +105,7 @@ def finish(process: subprocess.Popen[bytes], deadline: float) -> Outcome:
     except subprocess.TimeoutExpired:
         timed_out = True
         kill(process)
-        out, err = process.communicate()
+        out, err = _what_was_said(process)
     except BaseException:
         kill(process)
         process.wait()
@@ -117,6 +117,18 @@ def finish(process: subprocess.Popen[bytes], deadline: float) -> Outcome:
         timed_out=timed_out,
         seconds=time.monotonic() - begin,
     )
+
+
+def _what_was_said(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """Read what a killed child wrote; a descendant outside its group may hold the pipes open for ever."""
+    try:
+        return process.communicate(timeout=1)
+    except subprocess.TimeoutExpired as late:
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+        process.wait()
+        return late.stdout or b"", late.stderr or b""
 
 
 def run(

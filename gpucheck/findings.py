@@ -136,8 +136,16 @@ def may_concern(subject: str | None, other: str | None) -> bool:
 
 
 def is_explained(finding: Finding, findings: Iterable[Finding]) -> bool:
-    """Whether an error or a warning among ``findings`` leads to it; information is never a cause."""
-    return any(other.severity is not Severity.INFO and other.leads_to(finding) for other in findings)
+    """Whether an error or a warning among ``findings`` leads to it.
+
+    Information is never a cause, and a warning never that of an error.
+    """
+    return any(
+        other.severity is not Severity.INFO
+        and other.severity.rank <= finding.severity.rank
+        and other.leads_to(finding)
+        for other in findings
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,10 +197,12 @@ class Report:
 def exit_status(checks: tuple[CheckResult, ...], fail_on: FailOn) -> int:
     """Return the exit status: 1 before 3 before 0 (2 means that nothing was judged).
 
-    1: a finding at the threshold. 3: no check could be judged, or one that decides is unknown.
+    1: a finding at the threshold, or a requirement unmet whatever the threshold. 3: no check could be
+    judged, or one that decides is unknown.
     """
     findings = [finding for check in checks for finding in check.findings]
-    if any(fail_on.reached_by(finding.severity) for finding in findings):
+    unmet = any(check.family == "policy" and check.status is Status.FAIL for check in checks)
+    if unmet or any(fail_on.reached_by(finding.severity) for finding in findings):
         return 1
     return 3 if inconclusive(checks) else 0
 

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gpucheck.facts import usable_gpus
 from gpucheck.findings import CheckResult, Evidence, Finding, Severity, Status
 
 if TYPE_CHECKING:
@@ -88,26 +89,6 @@ def judge(requirement: Requirement, facts: Facts) -> CheckResult:
         evidence=(Evidence(text=f"{count} usable GPUs", source=source),),
     )
     return _result(requirement, Status.FAIL, reason, finding)
-
-
-def usable_gpus(facts: Facts) -> tuple[int | None, str]:
-    """Return how many GPUs a program would see, and where that was read; or None and the reason.
-
-    CUDA's own count, after the device mask, comes first. Without a driver on a machine without a card the
-    answer is 0.
-    """
-    driver, gpus = facts.driver, facts.gpus
-    answering = [gpu for gpu in gpus.value or () if gpu.status.value == 0]
-    if driver.visible_devices.value is not None:
-        count = driver.visible_devices.value
-        return (min(count, len(answering)) if gpus.known else count), "cuDeviceGetCount"
-    if gpus.known:
-        if "CUDA_VISIBLE_DEVICES" in (facts.environment.value or {}):
-            return None, "CUDA_VISIBLE_DEVICES is set, and CUDA itself did not answer how many it shows"
-        return len(answering), gpus.source or "NVML"
-    if driver.module_loaded.value is False and not driver.dxg.value and not driver.cuda_library.known:
-        return 0, "no NVIDIA kernel module is loaded"
-    return None, gpus.missing or "the GPUs were not counted"
 
 
 def _undetermined(requirement: Requirement, reason: str) -> CheckResult:

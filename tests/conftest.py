@@ -131,7 +131,9 @@ class StandIn:
     def distribution(self, name: str, version: str, *requirements: str) -> None:
         """Add a dist-info folder."""
         lines = [f"Name: {name}", f"Version: {version}", *(f"Requires-Dist: {text}" for text in requirements)]
-        self.write(f"{name.replace('-', '_')}-{version}.dist-info/METADATA", "\n".join(lines) + "\n\nText\n")
+        folder = f"{name.replace('-', '_')}-{version}.dist-info"
+        self.write(f"{folder}/METADATA", "\n".join(lines) + "\n\nText\n")
+        self.write(f"{folder}/INSTALLER", "pip\n")
 
     def numpy(self) -> StandIn:
         """Lend it the numpy of the tests' own environment."""

@@ -79,7 +79,9 @@ def smoke(table: dict[str, Any]) -> SmokeRun:
     )  # fmt: skip
     data = SmokeData(name="digits", train=7000, test=2000)
     if "failure" in own:
-        return SmokeRun(data=data, failure_stage="train", **own)
+        return SmokeRun(**{"data": data, "failure_stage": "train", **own})
+    if own.pop("no_limit", False):
+        own["accuracy_limit"] = None
     return SmokeRun(
         **{
             "data": data,

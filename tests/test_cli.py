@@ -141,12 +141,31 @@ def test_quiet_and_verbose(gpucheck) -> None:
     assert "driver/driver-present" in verbose
 
 
-def test_a_closed_pipe_is_quiet() -> None:
-    command = f"'{SCRIPT}' doctor -v | true"
+@pytest.mark.parametrize("command", ["doctor -v", "doctor --format json", "explain", "explain no-device"])
+def test_a_closed_pipe_is_quiet_and_changes_no_verdict(command: str) -> None:
+    line = f"'{SCRIPT}' {command} | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(
-        ["bash", "-c", command], capture_output=True, text=True, env=clean_environment(), check=False
+        ["bash", "-c", line], capture_output=True, text=True, env=clean_environment(), check=False
     )
-    assert done.stderr == ""
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminated_smoke_leaves_nothing_running(stand_in, tmp_path, number: int) -> None:
+    mark = tmp_path / "importing"
+    stand_in.numpy().torch(cuda=None)
+    stand_in.write("torch/__init__.py", f"import time; open({str(mark)!r}, 'w').close(); time.sleep(60)")
+    process = subprocess.Popen(
+        [*COMMAND, "smoke", "--python", stand_in.python], stdout=-1, stderr=-1, text=True, env=clean_environment()
+    )
+    deadline = time.monotonic() + 60
+    while not mark.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert str(stand_in.python) not in running
 
 
 def test_ctrl_c_in_the_middle_of_a_training_is_clean(stand_in, tmp_path) -> None:
@@ -227,3 +246,40 @@ def test_local_files_do_not_reach_the_probes(gpucheck, tmp_path, stub, stand_in)
         (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')\n")
     ran = gpucheck("doctor", "--format", "json", "--python", stand_in.python, env=stub(), cwd=tmp_path)
     assert len(ran.report["facts"]["gpus"]["value"]) == 2
+
+
+@pytest.mark.parametrize("user", ["torch", "nvidia", "linux", "gpu"])
+def test_a_user_named_like_our_words_spoils_no_report(gpucheck, tmp_path, stub, stand_in, user: str) -> None:
+    stand_in.torch().cudnn()
+    env = stub(LOGNAME=user, USER=user)
+    ran = gpucheck("doctor", "--format", "json", "--python", stand_in.python, env=env)
+    path = tmp_path / "report.json"
+    path.write_text(ran.out)
+    again = gpucheck("doctor", "--format", "json", "--from", path, env={"LOGNAME": user})
+    assert again.report["checks"] == ran.report["checks"]
+    assert "<user>" not in ran.out
+
+
+def test_a_requirement_is_a_gate_of_its_own(gpucheck) -> None:
+    assert gpucheck("doctor", "--require", "gpu>=1", "--fail-on", "never").status == 1
+
+
+def test_colour_in_a_file_brings_no_moving_line(gpucheck, stand_in) -> None:
+    stand_in.numpy().torch(cuda=None)
+    stand_in.write("torch/__init__.py", "raise ImportError('no')")
+    ran = gpucheck("smoke", "--color", "always", "--python", stand_in.python)
+    assert ran.err == ""
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b'{"gpus": {"value": null, "missing": null}}'])
+def test_bad_standard_input_is_one_line(content: bytes) -> None:
+    done = subprocess.run(
+        [*COMMAND, "doctor", "--from", "-"],
+        input=content,
+        capture_output=True,
+        env=clean_environment(),
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.count(b"\n") == 1
+    assert b"internal error" not in done.stderr

@@ -21,7 +21,7 @@ def test_facts_survive_json(machine) -> None:
     assert from_json(Facts, json.loads(text)) == machine.facts
 
 
-@given(st.text(), st.integers(), st.booleans())
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(-(2**62), 2**62), st.booleans())
 def test_any_text_survives(text: str, number: int, flag: bool) -> None:
     gpu = Gpu(
         index=0, name=seen(text, "x"), memory_total=seen(number, "x"), mig=seen(flag, text), uuid=absent(text)
@@ -39,6 +39,15 @@ def test_any_text_survives(text: str, number: int, flag: bool) -> None:
         ({"gpus": {"value": [{}]}}, "facts.gpus.value[0]: the key 'index' is missing"),
         ({"driver": {"verion": {}}}, "facts.driver: unknown key 'verion'"),
         ({"driver": {"version": {"value": 580}}}, "facts.driver.version.value: str expected"),
+        (
+            {"driver": {"version": {"value": "\ud800"}}},
+            "facts.driver.version.value: the text is not valid Unicode",
+        ),
+        (
+            {"driver": {"nvml_status": {"value": 10**400}}},
+            "facts.driver.nvml_status.value: the number is too large",
+        ),
+        ({"gpus": {"value": None, "missing": None}}, "facts.gpus: has neither a value nor a reason"),
     ],
 )
 def test_a_wrong_document_is_refused_with_its_place(data: object, place: str) -> None:

@@ -118,6 +118,9 @@ def test_a_library_that_cannot_be_loaded_is_a_reason(tmp_path: Path) -> None:
         ({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, [".dockerenv"], "kubernetes", "kubernetes"),
         ({"SLURM_JOB_ID": "7"}, [], "none", "slurm"),
         ({"APPTAINER_NAME": "x"}, [], "apptainer", "none"),
+        ({"container": "lxc"}, [], "lxc", "none"),
+        ({"PBS_JOBID": "7"}, [], "none", "pbs"),
+        ({"_CONDOR_SLOT": "slot1"}, [], "none", "htcondor"),
     ],
 )
 def test_container_and_scheduler(tmp_path: Path, environ, files, container, scheduler) -> None:
@@ -184,40 +187,45 @@ def test_a_build_info_that_is_damaged_is_a_reason(stand_in) -> None:
 def test_the_first_cudnn_on_the_search_path_is_taken(tmp_path: Path) -> None:
     site, early = tmp_path / "site", tmp_path / "early"
     own = write(site / "nvidia/cudnn/lib/libcudnn.so.9")
-    write(early / "libcudnn.so.7.1.4")
-    (early / "libcudnn.so.7").symlink_to("libcudnn.so.7.1.4")
+    write(early / "libcudnn.so.8.9.7")
+    (early / "libcudnn.so.8").symlink_to("libcudnn.so.8.9.7")
+    write(tmp_path / "later/libcudnn.so.9.1.0")
+    (tmp_path / "later/libcudnn.so.9").symlink_to("libcudnn.so.9.1.0")
     write(site / "nvidia_cudnn_cu12-9.3.0.75.dist-info/METADATA", "Name: x\n")
     installed = distributions.scan([site])
     (site / "tensorflow").mkdir()
 
-    def taken(environ):
-        return cudnn.loaded(site / "tensorflow", tmp_path, installed, tmp_path / "root", environ, 5).value
+    def taken(*folders, major: int | None = 9):
+        environ = {"LD_LIBRARY_PATH": ":".join(map(str, folders))}
+        return cudnn.loaded(site / "tensorflow", major, tmp_path, installed, tmp_path / "root", environ, 5).value
 
-    assert (taken({}).path, taken({}).version.value) == (str(own), "9.3.0")
-    found = taken({"LD_LIBRARY_PATH": str(early)})
-    assert found.version.value == "7.1.4"
+    assert (taken().path, taken().version.value) == (str(own), "9.3.0")
+    found = taken(early, tmp_path / "later")
+    assert found.version.value == "9.1.0"
     assert found.shadows == (str(own),)
+    assert taken(early).path == str(own)  # the loader looks for libcudnn.so.9 and passes another major by
+    assert taken(early, major=None).version.value == "8.9.7"
 
 
 def test_the_loaders_cache_is_searched(tmp_path: Path) -> None:
     (tmp_path / "root/etc").mkdir(parents=True)
-    folder = tmp_path / "opt/cudnn"
+    folder = tmp_path / "root/opt/cudnn"
     write(folder / "libcudnn.so.9.8.0")
     (folder / "libcudnn.so.9").symlink_to("libcudnn.so.9.8.0")
-    (tmp_path / "root/etc/ld.so.cache").write_bytes(b"glibc\0" + str(folder).encode() + b"/libcudnn.so.9\0more\0")
-    found = cudnn.loaded(tmp_path / "site/torch", tmp_path, {}, tmp_path / "root", {}, 5)
+    (tmp_path / "root/etc/ld.so.cache").write_bytes(b"glibc\0/opt/cudnn/libcudnn.so.9\0more\0")
+    found = cudnn.loaded(tmp_path / "site/torch", 9, tmp_path, {}, tmp_path / "root", {}, 5)
     assert found.value.version.value == "9.8.0"
 
 
 def test_no_cudnn_anywhere_is_a_missing_file_with_a_source(tmp_path: Path) -> None:
-    found = cudnn.loaded(tmp_path / "torch", tmp_path, {}, tmp_path, {}, 5)
+    found = cudnn.loaded(tmp_path / "torch", 9, tmp_path, {}, tmp_path, {}, 5)
     assert found.value is None
     assert found.source
 
 
 def test_a_cudnn_that_is_no_library_has_no_version(tmp_path: Path) -> None:
     write(tmp_path / "libcudnn.so.9", "text")
-    found = cudnn.loaded(tmp_path / "torch", tmp_path, {}, tmp_path, {"LD_LIBRARY_PATH": str(tmp_path)}, 20)
+    found = cudnn.loaded(tmp_path / "torch", None, tmp_path, {}, tmp_path, {"LD_LIBRARY_PATH": str(tmp_path)}, 20)
     assert "cannot be loaded" in found.value.version.missing
 
 
@@ -339,3 +347,72 @@ def test_answers_that_are_no_answers() -> None:
 
 def test_absent_is_not_known() -> None:
     assert not absent("why").known
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "name"),
+    [
+        ("run/systemd/container", "systemd-nspawn", "systemd-nspawn"),
+        ("proc/1/cgroup", "0::/kubepods/besteffort/pod1", "kubernetes"),
+        ("proc/1/cgroup", "0::/lxc.payload.web", "lxc"),
+        ("proc/1/cgroup", "0::/init.scope", "none"),
+        ("run/systemd/container", "wsl", "none"),
+    ],
+)
+def test_containers_by_what_the_system_says(tmp_path: Path, file: str, text: str, name: str) -> None:
+    write(tmp_path / file, text + "\n")
+    assert system_probe.system(tmp_path, {}).container.value == name
+
+
+def test_the_driver_is_found_by_the_loaders_cache(tmp_path: Path) -> None:
+    (tmp_path / "sys/module/nvidia").mkdir(parents=True)
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/ld.so.cache").write_bytes(b"x\0/opt/nvidia/lib64/libcuda.so.1\0")
+    write(tmp_path / "opt/nvidia/lib64/libcuda.so.1")
+    assert driver.kernel_side(tmp_path, {}).cuda_library.value == str(tmp_path / "opt/nvidia/lib64/libcuda.so.1")
+
+
+def test_jetsons_module_counts_as_a_driver(tmp_path: Path) -> None:
+    (tmp_path / "sys/module/nvgpu").mkdir(parents=True)
+    write(tmp_path / "usr/lib/aarch64-linux-gnu/tegra/libcuda.so.1")
+    found = driver.kernel_side(tmp_path, {})
+    assert found.module_loaded.value is True
+    assert found.cuda_library.known
+
+
+def test_an_editable_install_is_not_called_missing(stand_in, gpucheck) -> None:
+    stand_in.distribution("torch", "2.15.0a0+git123")
+    found = framework_of(stand_in, "torch")
+    assert found.installed.value is None
+    assert "editable" in found.installed.missing
+    ran = gpucheck("smoke", "--framework", "torch", "--python", stand_in.python, "--format", "json")
+    assert ran.report["root_causes"] == ["smoke-not-started"]  # tried, and numpy is not there
+
+
+def test_a_shadowing_folder_does_not_take_anothers_version(stand_in, tmp_path: Path) -> None:
+    stand_in.torch()
+    early = write(tmp_path / "early/torch/version.py", "__version__ = '1.0'\ncuda = '11.0'\n").parents[1]
+    place = frameworks.locate("torch", (early, stand_in.site), distributions.scan([early, stand_in.site]))
+    assert place.folder == early / "torch"
+    assert place.distribution is None
+
+
+@pytest.mark.parametrize(("text", "major"), [("9", 9), ("64_8", 8), ("9.3.0", 9), (None, None), ("x", None)])
+def test_the_wanted_major_of_cudnn(stand_in, text: str | None, major: int | None) -> None:
+    stand_in.tensorflow()
+    path = "tensorflow/python/platform/build_info.py"
+    stand_in.write(path, f"build_info = dict([('is_cuda_build', True), ('cudnn_version', {text!r})])\n")
+    place = frameworks.locate("tensorflow", (stand_in.site,), distributions.scan([stand_in.site]))
+    assert frameworks.cudnn_major(frameworks.framework("tensorflow", place, place.distribution)) == major
+
+
+def test_a_child_that_leaves_a_daemon_does_not_hold_us(tmp_path: Path) -> None:
+    import time
+
+    from gpucheck import children
+
+    begin = time.monotonic()
+    outcome = children.run(["sh", "-c", "echo early; setsid sleep 30 & sleep 30"], 1.0)
+    assert outcome.timed_out
+    assert time.monotonic() - begin < 20
+    assert "no answer within" in (outcome.failure or "")

@@ -125,6 +125,15 @@ def test_tensorflow_on_a_stub_gpu_with_an_old_cudnn(gpucheck, stub) -> None:
     assert "smoke-failed" in ran.report["findings"][0]["explains"]
 
 
+def test_the_cache_is_left_as_it_was(gpucheck, tmp_path: Path) -> None:
+    needs("tf")
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(tmp_path / "tmp")}
+    (tmp_path / "tmp").mkdir()
+    assert gpucheck("smoke", "--framework", "tf", env=env, cwd=tmp_path).status == 0
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert left == []
+
+
 def broken(stand_in: StandIn, code: str) -> Path:
     """An interpreter whose torch does something when it is imported."""
     stand_in.numpy().torch(cuda=None, version="2.13.0+cpu")
@@ -146,7 +155,7 @@ def test_a_framework_that_breaks_when_imported(gpucheck, stand_in, code: str, wo
     python = broken(stand_in, code)
     ran = gpucheck(*JSON, "--framework", "torch", "--python", python, "--timeout", "3")
     assert ran.status == 1
-    assert ran.report["root_causes"] == ["smoke-failed"]
+    assert ran.report["root_causes"] == ["smoke-not-started"]
     (run,) = ran.report["smoke"]
     assert words in run["failure"]
     assert run["failure_stage"] == "import"

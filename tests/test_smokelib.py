@@ -72,6 +72,7 @@ DAMAGE = {
     "1568 bytes of data announced, 1000 found": IMAGES[:1016],
     "1568 bytes of data announced, 1569 found": IMAGES + b"x",
     "images of 14 x 56": idx_bytes(np.zeros((2, 14, 56), np.uint8)),
+    "bytes of data announced, 0 found": bytes([0, 0, 8, 3]) + struct.pack(">3I", 2**31, 2**31, 4),
     "holds nothing": idx_bytes(np.zeros((0, 28, 28), np.uint8)),
 }
 

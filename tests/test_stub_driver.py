@@ -110,6 +110,22 @@ def test_a_gpu_that_the_mask_hides_does_not_count(gpucheck, stub, stand_in) -> N
     assert gpucheck("doctor", "--python", stand_in.python, "--require", "gpu>=2", env=env).status == 1
 
 
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [("0", "Healthy: 1 of 2 GPUs (simulated) ready"), ("0,7", "1 of 2 GPUs (simulated) ready")],
+)
+def test_the_headline_counts_what_is_visible(gpucheck, stub, stand_in, mask: str, words: str) -> None:
+    out = gpucheck("doctor", "--python", stand_in.python, env=stub(CUDA_VISIBLE_DEVICES=mask)).out
+    assert words in out.splitlines()[0]
+
+
+def test_a_job_without_a_gpu_is_not_called_ready(gpucheck, stub, stand_in) -> None:
+    env = stub(CUDA_VISIBLE_DEVICES="", SLURM_JOB_ID="3")
+    ran = gpucheck("doctor", "--python", stand_in.python, env=env)
+    assert ran.status == 0
+    assert "no GPU (simulated) is visible here" in ran.out.splitlines()[0]
+
+
 def test_the_screen_names_the_stub(gpucheck, stub, stand_in) -> None:
     out = gpucheck("doctor", "--python", stand_in.python, env=stub()).out
     assert out.startswith("Healthy: 2 GPUs (simulated) ready for")

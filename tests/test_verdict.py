@@ -10,6 +10,7 @@ from machine_data import build, load
 
 from gpucheck import diagnosis, policy
 from gpucheck.checks import Check
+from gpucheck.facts import usable_gpus
 from gpucheck.findings import CheckResult, FailOn, Finding, Severity, Status, exit_status, verdict
 from gpucheck.matrix import Matrix
 
@@ -118,7 +119,7 @@ def test_a_demand_that_cannot_be_determined_is_3_not_0() -> None:
 
 def test_a_hidden_gpu_is_not_usable() -> None:
     masked = replace(TWO, driver=replace(TWO.driver, visible_devices=replace(TWO.driver.visible_devices, value=0)))
-    assert policy.usable_gpus(masked)[0] == 0
+    assert usable_gpus(masked)[0] == 0
 
 
 def test_a_crash_of_a_check_is_a_status() -> None:

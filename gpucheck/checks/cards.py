@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpucheck.checks.reading import driver_works, evidence, gpu_name, nvidia_cards
+from gpucheck.checks.reading import driver_works, evidence, gpu_name, nvidia_cards, parted
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
 from gpucheck.findings import Evidence, Finding, Fix, Severity
 
@@ -25,7 +25,6 @@ def cards_listed(facts: Facts, _: Matrix) -> Iterator[Said]:
     A card that no kernel driver took, beside others that work, is often an old display card: a warning.
     """
     cards, gpus = nvidia_cards(facts), facts.gpus.value
-    system = facts.system
     if not driver_works(facts) or gpus is None:
         yield skipped("the driver lists no cards")
     elif cards is None:
@@ -33,11 +32,10 @@ def cards_listed(facts: Facts, _: Matrix) -> Iterator[Said]:
     else:
         listed = {_address(gpu.pci_address.value) for gpu in gpus}
         missing = [card for card in cards if _address(card.address) not in listed]
-        parted = [fact.value for fact in (system.container, system.scheduler) if fact.value not in (None, "none")]
         if not missing:
             yield holds(f"{len(gpus)} listed by NVML, {len(cards)} on the PCI bus")
-        elif parted:
-            yield skipped(f"{len(gpus)} of {len(cards)} cards were given to this {parted[0]} environment")
+        elif (owner := parted(facts)) is not None:
+            yield skipped(f"{len(gpus)} of {len(cards)} cards were given to this {owner} environment")
         else:
             yield from (broken(_missing(facts, card, bool(gpus))) for card in missing)
 

@@ -11,11 +11,11 @@ from gpucheck.checks.reading import (
     evidence,
     gpu_name,
     installed,
-    platform,
+    published_build,
     working_gpus,
 )
 from gpucheck.checks.registry import Said, broken, check, holds, not_cuda, skipped, unknown
-from gpucheck.findings import Evidence, Finding, Fix, Severity
+from gpucheck.findings import Evidence, Finding, Fix, Safety, Severity
 from gpucheck.matrix import matches, parse_version
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _runtime_on_driver(facts: Facts, matrix: Matrix, framework: Framework) -> Sa
     if driver >= lowest and (supported is None or supported.major >= built.major):
         text = f"CUDA runtime {runtime.value} by minor-version compatibility (driver >= {lowest})"
         return holds(text, framework.name)
-    return broken(_driver_too_old(facts, framework, floor, str(lowest)))
+    return broken(_driver_too_old(facts, framework, floor, str(lowest), new_enough=driver >= lowest))
 
 
 def _lowest(facts: Facts, floor: Floor) -> Version | None:
@@ -70,24 +70,30 @@ def _lowest(facts: Facts, floor: Floor) -> Version | None:
     return parse_version(floor.windows if windows_driver else floor.linux)
 
 
-def _driver_too_old(facts: Facts, framework: Framework, floor: Floor, lowest: str) -> Finding:
+def _driver_too_old(facts: Facts, framework: Framework, floor: Floor, lowest: str, *, new_enough: bool) -> Finding:
     name, driver = FRAMEWORK_NAMES[framework.name], facts.driver
+    cause = f"Any CUDA {floor.cuda_major}.x runtime needs driver {lowest} or newer."
+    fixes: tuple[Fix, ...] = (
+        Fix(text=f"Update the driver to {lowest} or newer, then reboot."),
+        Fix(text=f"Install a build of {name} for CUDA {driver.driver_cuda.value or 'of the driver'}."),
+    )
+    if new_enough:  # the driver itself would do: another driver's libcuda stands before its own
+        cause = "The libcuda that is loaded belongs to an older driver than the one that runs."
+        fixes = (Fix(text="Take the folder of that libcuda.so.1 out of LD_LIBRARY_PATH.", safety=Safety.ASK),)
     return Finding(
         slug="driver-too-old",
         severity=Severity.ERROR,
         subject=framework.name,
         title=f"The driver is too old for {name}'s CUDA runtime {framework.cuda_runtime.value}",
-        cause=f"Any CUDA {floor.cuda_major}.x runtime needs driver {lowest} or newer.",
+        cause=cause,
         evidence=(
             evidence("driver", driver.version),
             evidence("driver CUDA", driver.driver_cuda),
+            evidence("libcuda.so.1", driver.cuda_library),
             evidence(f"{framework.name} {framework.version.value or ''} was built with CUDA runtime".strip(),
                      framework.cuda_runtime),
         ),
-        fixes=(
-            Fix(text=f"Update the driver to {lowest} or newer, then reboot."),
-            Fix(text=f"Install a build of {name} for CUDA {driver.driver_cuda.value or 'of the driver'}."),
-        ),
+        fixes=fixes,
         source=f"{floor.source}, {floor.url}, checked {floor.checked}",
     )  # fmt: skip
 
@@ -107,8 +113,8 @@ def gpu_in_arch_list(facts: Facts, matrix: Matrix) -> Iterator[Said]:
         for gpu in _distinct(working_gpus(facts)):
             subject = f"{framework.name} on {gpu_name(gpu)}"
             capability = gpu.compute_capability
-            if capability.value is None:
-                yield unknown(capability.missing or "compute capability not known", subject)
+            if capability.value is None or not re.fullmatch(r"\d+\.\d", capability.value):
+                yield unknown(capability.missing or f"{capability.value!r} is no compute capability", subject)
             elif codes is None:
                 yield unknown(where, subject)
             else:
@@ -128,13 +134,12 @@ def _arch_list(facts: Facts, matrix: Matrix, framework: Framework) -> tuple[tupl
 
     The row comes first: it was read off the binary, and TensorFlow's own build_info understates it.
     """
-    place, version = platform(facts), framework.version.value
-    build = matrix.build(framework.name, version, place, framework.cuda_runtime.value) if place else None
+    build, why = published_build(facts, matrix, framework)
     if build is not None and build.arch_list:
         return build.arch_list, f"{build.source}, {build.url}, checked {build.checked}"
     if framework.arch_list.value is not None:
         return framework.arch_list.value, framework.arch_list.source or framework.name
-    return None, matrix.why_unknown(framework.name, version)
+    return None, why or f"the row of {framework.name} {framework.version.value} has no arch list"
 
 
 def _known_trouble(troubles: tuple[Trouble, ...], capability: str) -> Trouble | None:

@@ -10,7 +10,8 @@ from gpucheck.checks.reading import (
     gpu_present,
     installed,
     interpreter_path,
-    platform,
+    pip_pin,
+    published_build,
 )
 from gpucheck.checks.registry import Said, broken, check, holds, not_cuda, skipped, unknown
 from gpucheck.findings import Evidence, Finding, Fix, Safety, Severity
@@ -43,6 +44,9 @@ def _judge(facts: Facts, matrix: Matrix, framework: Framework) -> Said:
     loaded, (built, source) = framework.cudnn_loaded, _built_with(facts, matrix, framework)
     if loaded.value is None and loaded.source is None:
         return unknown(loaded.missing or "not looked at", framework.name)
+    if loaded.value is None and built is None:
+        text = f"no cuDNN was found, and where this build looks for it is not known: {source}"
+        return unknown(text, framework.name)
     if loaded.value is None:
         return broken(_missing(facts, framework))
     rule = matrix.cudnn_rule(framework.name)
@@ -50,23 +54,24 @@ def _judge(facts: Facts, matrix: Matrix, framework: Framework) -> Said:
     if rule is None or have is None or want is None:
         reason = loaded.value.version.missing if have is None else source
         return unknown(f"built and loaded cuDNN cannot be compared: {reason}", framework.name)
-    if have.major == want.major and have.minor >= want.minor:
+    if not rule.understood:
+        return unknown(f"the matrix's rule for {framework.name} is newer than this gpucheck", framework.name)
+    if rule.accepts((have.major, have.minor), (want.major, want.minor)):
         return holds(f"built with {built}, loads {loaded.value.version.value}", framework.name)
-    return broken(_mismatch(framework, loaded.value, rule, (built or "", source)))
+    return broken(_mismatch(facts, framework, loaded.value, rule, (built or "", source)))
 
 
 def _built_with(facts: Facts, matrix: Matrix, framework: Framework) -> tuple[str | None, str]:
     """Return the cuDNN of the build and its source, or None and the reason why it is not known."""
     if framework.cudnn_built.value is not None:
         return framework.cudnn_built.value, framework.cudnn_built.source or framework.name
-    place, version = platform(facts), framework.version.value
-    build = matrix.build(framework.name, version, place, framework.cuda_runtime.value) if place else None
+    build, why = published_build(facts, matrix, framework)
     if build is None or build.cudnn is None:
-        return None, matrix.why_unknown(framework.name, version)
+        return None, why or f"the row of {framework.name} {framework.version.value} names no cuDNN"
     return build.cudnn, f"{build.source}, {build.url}"
 
 
-def _mismatch(framework: Framework, loaded: Library, rule: Rule, built: tuple[str, str]) -> Finding:
+def _mismatch(facts: Facts, framework: Framework, loaded: Library, rule: Rule, built: tuple[str, str]) -> Finding:
     name = FRAMEWORK_NAMES[framework.name]
     others = tuple(
         Evidence(text="not taken, further down the search order", source=path) for path in loaded.shadows
@@ -83,27 +88,24 @@ def _mismatch(framework: Framework, loaded: Library, rule: Rule, built: tuple[st
             Evidence(text=f"built with {built[0]}", source=built[1]),
             *others,
         ),
-        fixes=_mismatch_fixes(loaded),
+        fixes=_mismatch_fixes(facts, loaded),
         source=f"{rule.source}, {rule.url}, checked {rule.checked}",
     )
 
 
-def _mismatch_fixes(loaded: Library) -> tuple[Fix, ...]:
+def _mismatch_fixes(facts: Facts, loaded: Library) -> tuple[Fix, ...]:
     folder = loaded.path.rpartition("/")[0]
+    if folder in (facts.environment.value or {}).get("LD_LIBRARY_PATH", "").split(":"):
+        text = f"Take {folder} out of LD_LIBRARY_PATH, so that the framework finds its own."
+        return (Fix(text=text, safety=Safety.ASK),)
     if loaded.version.source is not None and "dist-info" in loaded.version.source:
         return (Fix(text="Let pip bring the cuDNN that the framework asks for: reinstall the framework."),)
-    return (
-        Fix(
-            text=f"Take {folder} out of LD_LIBRARY_PATH, so that the framework finds its own.",
-            safety=Safety.ASK,
-        ),
-    )
+    return (Fix(text=f"Update the cuDNN in {folder} to the version that the framework was built with, or newer."),)
 
 
 def _missing(facts: Facts, framework: Framework) -> Finding:
     name, python = FRAMEWORK_NAMES[framework.name], interpreter_path(facts)
-    version = parse_version(framework.version.value)
-    pin = f"=={version.public}" if version is not None else ""
+    pin = pip_pin(framework)
     package = f"tensorflow[and-cuda]{pin}" if framework.name == "tensorflow" else f"{framework.name}{pin}"
     return Finding(
         slug="cudnn-missing",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpucheck.checks.reading import driver_works, evidence, nvidia_cards
+from gpucheck.checks.reading import driver_works, evidence, installed, nvidia_cards
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
-from gpucheck.findings import Evidence, Finding, Fix, Severity
+from gpucheck.findings import Evidence, Finding, Fix, Safety, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +57,8 @@ def _kernel_side_only(facts: Facts) -> Said:
         return holds("a driver is installed; whether it works, other checks say")
     if driver.dxg.value:
         return broken(_no_device(facts, "WSL runs, but Windows offers no NVIDIA driver to it"))
+    if facts.system.scheduler.value not in (None, "none"):
+        return skipped(f"{facts.system.scheduler.value} gave this job no GPU")
     if facts.system.container.value not in (None, "none"):
         return broken(_container_without_gpu(facts))
     return broken(
@@ -78,9 +80,11 @@ def _kernel_side_only(facts: Facts) -> Said:
 
 
 def _container_without_gpu(facts: Facts) -> Finding:
+    builds = [framework.build.value for framework in installed(facts)]
+    meant_for_cpu = bool(builds) and all(build == "cpu" for build in builds)
     return Finding(
         slug="container-without-gpu",
-        severity=Severity.ERROR,
+        severity=Severity.WARN if meant_for_cpu else Severity.ERROR,
         title="This container was started without the GPU",
         cause="The host's NVIDIA kernel module is loaded, but the driver's libraries are not in the container.",
         evidence=(
@@ -157,9 +161,12 @@ def driver_matches_module(facts: Facts, _: Matrix) -> Iterator[Said]:
     """
     driver = facts.driver
     module, library = driver.module_version, driver.library_version
-    refused = driver.nvml_status.value == NVML_MISMATCH or driver.cuinit_status.value == CU_MISMATCH
+    refused = driver.nvml_status.value == NVML_MISMATCH
+    foreign = driver.nvml_status.value == 0 and driver.cuinit_status.value == CU_MISMATCH
     differ = module.known and library.known and module.value != library.value
-    if driver.nvml_status.value == 0 and not refused:
+    if foreign:
+        yield broken(_foreign_libcuda(facts))
+    elif driver.nvml_status.value == 0:
         yield holds(f"NVML accepts the kernel module {module.value or ''}".strip())
     elif refused or (differ and not facts.system.wsl.value):
         yield broken(
@@ -180,6 +187,26 @@ def driver_matches_module(facts: Facts, _: Matrix) -> Iterator[Said]:
         yield skipped("there are not two versions to compare")
     else:
         yield holds(f"both are {module.value}")
+
+
+def _foreign_libcuda(facts: Facts) -> Finding:
+    driver = facts.driver
+    return Finding(
+        slug="driver-library-mismatch",
+        severity=Severity.ERROR,
+        title="libcuda belongs to another driver version than the one that runs",
+        cause="NVML fits the kernel module, libcuda does not: it comes from cuda-compat, or from a container "
+        "that was started before the host's driver was updated.",
+        evidence=(
+            evidence("cuInit answers", driver.cuinit_status),
+            evidence("libcuda.so.1", driver.cuda_library),
+            evidence("kernel module", driver.module_version),
+        ),
+        fixes=(
+            Fix(text="Take the folder of that libcuda out of LD_LIBRARY_PATH.", safety=Safety.ASK),
+            Fix(text="In a container: start it again, so that it gets the host's present driver."),
+        ),
+    )
 
 
 @check("driver-is-real", "simulated-driver")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpucheck.checks.reading import FRAMEWORK_NAMES, evidence, gpu_present, installed, interpreter_path
+from gpucheck.checks.reading import FRAMEWORK_NAMES, evidence, gpu_present, installed, interpreter_path, pip_pin
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
 from gpucheck.findings import Confidence, Evidence, Finding, Fix, Safety, Severity
 from gpucheck.matrix import parse_version
@@ -74,8 +74,7 @@ def _wrong_build(facts: Facts, framework: Framework, build: str) -> Finding:
 
 
 def _cuda_build(facts: Facts, framework: Framework) -> Fix:
-    python, version = interpreter_path(facts), parse_version(framework.version.value)
-    pin = f"=={version.public}" if version is not None else ""
+    python, pin = interpreter_path(facts), pip_pin(framework)
     if facts.system.os.value == "windows" and framework.name == "tensorflow":
         return Fix(text="TensorFlow after 2.10 has no GPU build for native Windows: use WSL2.")
     if framework.name == "tensorflow":

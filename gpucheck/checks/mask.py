@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from gpucheck.matrix import Matrix
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
+# Schedulers that write the mask themselves, and how they write that a job has no GPU.
+GIVES_MASKS = ("slurm", "pbs", "lsf", "sge", "htcondor", "oar", "ray")
+GIVES_NONE = ("", "-1", "NoDevFiles")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +102,7 @@ def device_mask_shows_gpus(facts: Facts, _: Matrix) -> Iterator[Said]:
     scheduler = facts.system.scheduler.value
     if mask.visible is None:
         yield holds("a MIG instance is named")
-    elif not mask.visible and scheduler not in (None, "none"):
+    elif text.strip() in GIVES_NONE and scheduler in GIVES_MASKS:
         yield skipped(f"{scheduler} gave this job no GPU")
     elif not mask.visible:
         yield broken(_hides_all(facts, text, mask))

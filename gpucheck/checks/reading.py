@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gpucheck.facts.fact import NOT_LOOKED_AT
 from gpucheck.findings import Evidence
+from gpucheck.matrix import parse_version, published
 
 if TYPE_CHECKING:
     from gpucheck.facts import Fact, Facts, Framework, Gpu, PciCard
+    from gpucheck.matrix import Build, Matrix
 
 NVIDIA = "10de"
 FRAMEWORK_NAMES = {"torch": "PyTorch", "tensorflow": "TensorFlow"}
@@ -41,9 +44,20 @@ def working_gpus(facts: Facts) -> tuple[Gpu, ...]:
     return tuple(gpu for gpu in facts.gpus.value or () if gpu.status.value == 0)
 
 
+def parted(facts: Facts) -> str | None:
+    """Return the container or scheduler that may have given this environment only some GPUs, or none."""
+    names = (facts.system.scheduler.value, facts.system.container.value)
+    return next((name for name in names if name not in (None, "none")), None)
+
+
 def gpu_present(facts: Facts) -> bool:
-    """Whether this machine has an NVIDIA GPU that frameworks should use."""
-    return bool(working_gpus(facts) or nvidia_cards(facts) or facts.driver.visible_devices.value)
+    """Whether there is an NVIDIA GPU that frameworks should use.
+
+    In a container or a job, cards on the bus may be somebody else's: there only GPUs that answer count.
+    """
+    if working_gpus(facts) or facts.driver.visible_devices.value:
+        return True
+    return bool(nvidia_cards(facts)) and parted(facts) is None
 
 
 def gpu_name(gpu: Gpu) -> str:
@@ -65,6 +79,24 @@ def platform(facts: Facts) -> str | None:
         system.machine.value, system.machine.value
     )
     return f"{system.os.value}-{machine}"
+
+
+def published_build(facts: Facts, matrix: Matrix, framework: Framework) -> tuple[Build | None, str]:
+    """Return the matrix's row of the wheel that is installed, or None and the reason.
+
+    A conda package or a build from source has another binary than the wheel of the same version.
+    """
+    version, place = framework.version.value, platform(facts)
+    if framework.installer.value == "conda" or framework.distribution.missing not in (None, NOT_LOOKED_AT):
+        return None, f"{framework.name} {version} was not installed from a wheel; the matrix knows wheels only"
+    build = matrix.build(framework.name, version, place, framework.cuda_runtime.value) if place else None
+    return build, "" if build is not None else matrix.why_unknown(framework.name, version)
+
+
+def pip_pin(framework: Framework) -> str:
+    """Return ``==VERSION`` for a version that the package index has, else nothing."""
+    version = parse_version(framework.version.value)
+    return f"=={version.public}" if version is not None and published(framework.version.value) else ""
 
 
 def interpreter_path(facts: Facts) -> str:

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from gpucheck.matrix import Matrix
 
 
-@check("smoke-finished", "smoke-failed", decisive=True)
+# A GPU's trouble cannot be the cause of what fails before the device is opened.
+BEFORE_THE_DEVICE = ("start", "import", "data")
+
+
+@check("smoke-finished", "smoke-failed", "smoke-not-started", decisive=True)
 def smoke_finished(facts: Facts, _: Matrix) -> Iterator[Said]:
     """Every smoke training came to its end."""
     for run in facts.smoke:
@@ -29,17 +33,19 @@ def smoke_finished(facts: Facts, _: Matrix) -> Iterator[Said]:
 
 def _failed(run: SmokeRun) -> Finding:
     name = FRAMEWORK_NAMES[run.framework]
+    early = run.failure_stage in BEFORE_THE_DEVICE
+    title = f"{name} failed before it touched a device" if early else f"The {name} training failed"
     return Finding(
-        slug="smoke-failed",
+        slug="smoke-not-started" if early else "smoke-failed",
         severity=Severity.ERROR,
         subject=run.framework,
-        title=f"The {name} training failed in its stage {run.failure_stage!r}",
+        title=f"{title}, in its stage {run.failure_stage!r}",
         cause=run.failure or "",
         evidence=tuple(Evidence(text=line, source="the child's output") for line in run.log),
     )
 
 
-@check("smoke-on-gpu", "silent-cpu-fallback", "ran-on-cpu", decisive=True)
+@check("smoke-on-gpu", "silent-cpu-fallback", "ran-on-cpu", "convolution-without-cudnn", decisive=True)
 def smoke_on_gpu(facts: Facts, _: Matrix) -> Iterator[Said]:
     """Where a GPU is present the training ran on it, unless the CPU was asked for."""
     for run in facts.smoke:
@@ -57,7 +63,23 @@ def _proof(run: SmokeRun) -> Said:
     if run.convolution.gpu_proved:
         return holds(f"convolution proved on {run.device_name or run.device} through cuDNN", run.framework)
     reason = run.convolution.reason or "no witness was heard"
+    if run.convolution.gpu_proved is False:
+        return broken(_without_cudnn(run, reason))
     return unknown(f"ran on {run.device}, but convolution there is not proved: {reason}", run.framework)
+
+
+def _without_cudnn(run: SmokeRun, reason: str) -> Finding:
+    files = tuple(Evidence(text="mapped", source=library.path) for library in run.convolution.libraries)
+    name, device = FRAMEWORK_NAMES[run.framework], run.device_name or run.device
+    return Finding(
+        slug="convolution-without-cudnn",
+        severity=Severity.ERROR,
+        subject=run.framework,
+        title=f"{name} did not convolve through cuDNN on {device}",
+        cause=reason,
+        evidence=(Evidence(text=f"device {run.device}", source=run.framework), *files),
+        fixes=(Fix(text="See whether cuDNN is switched off in this environment, or its libraries are missing."),),
+    )
 
 
 def _ran_on_cpu(run: SmokeRun) -> Finding:
@@ -101,7 +123,9 @@ def convolution_right(facts: Facts, _: Matrix) -> Iterator[Said]:
             continue
         if seen.arithmetic is None:
             yield broken(_wrong(run, errors))
-        elif seen.arithmetic == "tf32" and run.device != "cpu":
+        elif seen.arithmetic != "fp32" and run.device == "cpu":
+            yield broken(_wrong(run, errors, Severity.WARN))
+        elif seen.arithmetic == "tf32":
             yield broken(_tf32(run, errors))
         else:
             yield holds(f"{seen.arithmetic}, {seen.backend or 'backend not known'}", run.framework)
@@ -115,14 +139,16 @@ def _measured(errors: dict[str, Errors]) -> tuple[Evidence, ...]:
     )  # fmt: skip
 
 
-def _wrong(run: SmokeRun, errors: dict[str, Errors]) -> Finding:
+def _wrong(run: SmokeRun, errors: dict[str, Errors], severity: Severity = Severity.ERROR) -> Finding:
     files = tuple(Evidence(text="mapped", source=library.path) for library in run.convolution.libraries)
     return Finding(
         slug="convolution-wrong",
-        severity=Severity.ERROR,
+        severity=severity,
         subject=run.framework,
         title=f"{FRAMEWORK_NAMES[run.framework]} computes convolutions wrongly on {run.device}",
-        cause="The numbers differ from the float64 reference by more than bfloat16 arithmetic would.",
+        cause="The numbers differ from the float64 reference by more than bfloat16 arithmetic would."
+        if run.convolution.arithmetic is None
+        else f"The errors have the size of {run.convolution.arithmetic}, which a CPU uses only if it is told to.",
         evidence=(*_measured(errors), *files),
         fixes=(Fix(text="Run again with --device cpu: if that is right, suspect the card or its libraries."),),
     )
@@ -143,12 +169,12 @@ def _tf32(run: SmokeRun, errors: dict[str, Errors]) -> Finding:
 def smoke_learned(facts: Facts, _: Matrix) -> Iterator[Said]:
     """The training reaches the accuracy that every healthy machine reaches."""
     for run in facts.smoke:
-        if run.accuracy is None or run.accuracy_limit is None:
-            yield (
-                skipped("the training failed before", run.framework)
-                if run.failure
-                else unknown("the child reported no accuracy", run.framework)
-            )
+        if run.failure is not None:
+            yield skipped("the training failed before", run.framework)
+        elif run.accuracy is None:
+            yield unknown("the child reported no accuracy", run.framework)
+        elif run.accuracy_limit is None:
+            yield unknown("the data is not the well-known MNIST: no accuracy is known to expect", run.framework)
         elif run.accuracy >= run.accuracy_limit:
             yield holds(f"accuracy {run.accuracy:.2%}, at least {run.accuracy_limit:.2%} asked", run.framework)
         else:

@@ -46,7 +46,7 @@ TROUBLES: dict[str, Trouble] = {
         meaning="The host has a working NVIDIA kernel module, but this container was started without the "
         "GPU: the driver's libraries were not mapped into it.",
         remedy="Start the container with the NVIDIA runtime, e.g. `docker run --gpus all`.",
-        follows=NO_DRIVER,
+        follows=("cpu-only-build", "cudnn-missing", *NO_DRIVER),
     ),
     "driver-library-mismatch": Trouble(
         meaning="The driver was updated while the old kernel module is still loaded. Libraries and module "
@@ -138,7 +138,7 @@ TROUBLES: dict[str, Trouble] = {
     "python-version-unsupported": Trouble(
         meaning="This release of the framework has no wheels for this Python version.",
         remedy="Use a Python that the release supports.",
-        follows=("smoke-failed",),
+        follows=("smoke-failed", "smoke-not-started"),
     ),
     "driver-too-old": Trouble(
         meaning="The CUDA runtime that the framework was built with needs a newer driver. Within one CUDA "
@@ -172,6 +172,17 @@ TROUBLES: dict[str, Trouble] = {
         meaning="The smoke training did not finish: its process failed, crashed or ran out of time.",
         remedy="Read the last lines that it printed; if a root cause is named above, cure that first.",
         follows=("requirement-unmet",),
+    ),
+    "smoke-not-started": Trouble(
+        meaning="The framework could not be imported, or the data not be made: the smoke training failed before "
+        "it touched any device, so the GPU and its driver are not the cause.",
+        remedy="Read the exception named: a package is missing, damaged or of the wrong version.",
+        follows=("requirement-unmet",),
+    ),
+    "convolution-without-cudnn": Trouble(
+        meaning="The training ran on the GPU, but a profile shows that convolution did not go through cuDNN: it "
+        "fell back to slower kernels of the framework's own.",
+        remedy="Look whether cuDNN is switched off, refused for this card, or of the wrong version.",
     ),
     "silent-cpu-fallback": Trouble(
         meaning="A GPU is present, yet the training ran on the CPU without an error.",

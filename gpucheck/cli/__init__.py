@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Annotated, Any
 
@@ -47,7 +48,14 @@ def _top(
 
 def main() -> None:
     """Run the program; whatever goes wrong ends in one line and an exit status that says what it was."""
+    for name in ("SIGTERM", "SIGHUP"):  # schedulers and CI end a job so; its children must end with it
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _terminate)
     sys.exit(run(sys.argv[1:]))
+
+
+def _terminate(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def run(arguments: list[str]) -> int:
@@ -62,10 +70,6 @@ def run(arguments: list[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
-    except BrokenPipeError:
-        # Nobody reads any more; the exit must not try to flush what is left.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     except Exception as error:
         if isinstance(error, ValueError) and type(error).__module__.startswith("gpucheck."):
             return _complain(str(error))

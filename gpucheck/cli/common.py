@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import enum
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
+
+from gpucheck.findings import FailOn
 
 if TYPE_CHECKING:
     from gpucheck.findings import Report
@@ -28,19 +31,10 @@ class Color(str, enum.Enum):
     NEVER = "never"
 
 
-class Threshold(str, enum.Enum):
-    """Least severity that fails."""
-
-    ERROR = "error"
-    WARN = "warn"
-    INFO = "info"
-    NEVER = "never"
-
-
 # Optional[...] and not "| None": typer reads these at run time.
 FormatOption = Annotated[Format, typer.Option("--format", help="Output format; JSON goes alone to stdout.")]
 FailOnOption = Annotated[
-    Threshold, typer.Option("--fail-on", help="Least severity of a finding that makes the exit status 1.")
+    FailOn, typer.Option("--fail-on", help="Least severity of a finding that makes the exit status 1.")
 ]
 RequireOption = Annotated[
     Optional[list[str]],  # noqa: UP045
@@ -85,10 +79,20 @@ def write(
     if form is Format.JSON:
         from gpucheck.report import document
 
-        sys.stdout.write(document.render(report, redactor))
+        emit(document.render(report, redactor))
     else:
         from gpucheck.report import text
 
-        text.show(report, text.console(sys.stdout, color.value), verbosity=verbosity, redactor=redactor)
-    sys.stdout.flush()
+        screen = text.console(sys.stdout, color.value)
+        emit(text.render(report, screen, verbosity=verbosity, redactor=redactor))
     raise typer.Exit(report.exit_status)
+
+
+def emit(text: str) -> None:
+    """Write to stdout; a reader that has gone away does not change the verdict."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The exit must not try to flush what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -19,10 +19,10 @@ from gpucheck.cli.common import (
     QuietOption,
     RedactOption,
     RequireOption,
-    Threshold,
     VerboseOption,
     write,
 )
+from gpucheck.findings import FailOn
 
 
 def doctor(
@@ -32,10 +32,10 @@ def doctor(
         typer.Option("--from", metavar="FILE", help="Judge another machine's JSON report; - is stdin."),
     ] = None,
     require: RequireOption = None,
-    fail_on: FailOnOption = Threshold.ERROR,
+    fail_on: FailOnOption = FailOn.ERROR,
     form: FormatOption = Format.TEXT,
     matrix: MatrixOption = None,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that any one probe may take.")] = 10.0,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that any one probe may take.")] = 30.0,
     redact: RedactOption = None,
     color: ColorOption = Color.AUTO,
     verbose: VerboseOption = False,
@@ -66,11 +66,15 @@ def doctor(
 
 
 def _text(source: Path) -> str:
-    if str(source) == "-":
-        return sys.stdin.read()
+    content = sys.stdin.buffer.read() if str(source) == "-" else _bytes(source)
     try:
-        return source.read_text(encoding="utf-8")
-    except OSError as error:
-        raise typer.BadParameter(f"--from {source}: cannot be read: {error.strerror}") from None
+        return content.decode("utf-8")
     except UnicodeDecodeError:
         raise typer.BadParameter(f"--from {source}: is not UTF-8 text") from None
+
+
+def _bytes(source: Path) -> bytes:
+    try:
+        return source.read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"--from {source}: cannot be read: {error.strerror}") from None

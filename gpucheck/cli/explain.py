@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Optional
 
 import typer
+
+from gpucheck.cli.common import emit
 
 
 def explain(
@@ -15,10 +16,10 @@ def explain(
     from gpucheck import catalogue
 
     if slug is None:
-        sys.stdout.write("".join(f"{name}\n" for name in catalogue.slugs()))
+        emit("".join(f"{name}\n" for name in catalogue.slugs()))
         return
     page = catalogue.page(slug)
     checks = "".join(f"  {name}: {summary}\n" for name, summary in page.checks)
     follows = f"\nCan bring with it: {', '.join(page.follows)}\n" if page.follows else ""
-    sys.stdout.write(f"{page.slug}\n\n{page.meaning}\n\nCure: {page.remedy}\n{follows}")
-    sys.stdout.write(f"\nFound by the checks:\n{checks}" if checks else "")
+    found = f"\nFound by the checks:\n{checks}" if checks else ""
+    emit(f"{page.slug}\n\n{page.meaning}\n\nCure: {page.remedy}\n{follows}{found}")

@@ -19,10 +19,10 @@ from gpucheck.cli.common import (
     QuietOption,
     RedactOption,
     RequireOption,
-    Threshold,
     VerboseOption,
     write,
 )
+from gpucheck.findings import FailOn
 
 
 def smoke(
@@ -37,7 +37,7 @@ def smoke(
     seed: Annotated[int, typer.Option(help="Seed of weights and order.")] = 0,
     python: PythonOption = None,
     require: RequireOption = None,
-    fail_on: FailOnOption = Threshold.ERROR,
+    fail_on: FailOnOption = FailOn.ERROR,
     form: FormatOption = Format.TEXT,
     matrix: MatrixOption = None,
     timeout: Annotated[float, typer.Option(min=1.0, help="Seconds that one framework may take.")] = 300.0,

@@ -20,6 +20,7 @@ from gpucheck.facts.machine import (
     System,
 )
 from gpucheck.facts.smoke import Convolution, Errors, Seconds, SmokeData, SmokeRun
+from gpucheck.facts.usable import usable_gpus
 
 __all__ = [
     "Convolution",
@@ -43,6 +44,7 @@ __all__ = [
     "from_json",
     "seen",
     "to_json",
+    "usable_gpus",
 ]
 
 

@@ -7,7 +7,7 @@ import typing
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
-from gpucheck.facts.fact import T_co
+from gpucheck.facts.fact import Fact, T_co
 
 
 class FactsError(ValueError):
@@ -79,6 +79,8 @@ def _read_object(kind: Any, origin: Any, data: Any, place: str) -> Any:
     unknown = sorted(set(pairs) - {item.name.rstrip("_") for item in fields(origin)})
     if unknown:
         raise FactsError(f"{place}: unknown key {unknown[0]!r}")
+    if origin is Fact and values.get("value") is None and values.get("missing") is None:
+        raise FactsError(f"{place}: has neither a value nor a reason why it is missing")
     return origin(**values)
 
 
@@ -92,4 +94,8 @@ def _expect(kind: Any, data: Any, place: str) -> Any:
     wrong_bool = isinstance(data, bool) and kind is not bool
     if not isinstance(data, kind) or wrong_bool:
         raise FactsError(f"{place}: {kind.__name__} expected, found {type(data).__name__}")
+    if isinstance(data, int) and abs(data) >= 2**63:
+        raise FactsError(f"{place}: the number is too large")
+    if isinstance(data, str) and any("\ud800" <= sign <= "\udfff" for sign in data):
+        raise FactsError(f"{place}: the text is not valid Unicode")
     return data

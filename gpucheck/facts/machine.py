@@ -16,8 +16,8 @@ class System:
         machine: Processor architecture, e.g. ``x86_64``.
         glibc: Version of the C library, e.g. ``2.36``.
         wsl: Whether this is the Windows Subsystem for Linux.
-        container: ``docker``, ``podman``, ``kubernetes``, ``apptainer``, ``lxc`` or ``none``.
-        scheduler: ``slurm``, ``kubernetes``, ``ray`` or ``none``: who may have set the device mask.
+        container: ``docker``, ``podman``, ``kubernetes``, ``apptainer``, ``lxc``... or ``none``.
+        scheduler: ``slurm``, ``pbs``, ``lsf``, ``kubernetes``, ``ray``... or ``none``: who gives GPUs to jobs.
     """
 
     os: Fact[str] = unread()
@@ -149,6 +149,7 @@ class Framework:
         name: ``torch`` or ``tensorflow``.
         installed: Whether its package folder is there.
         distribution: Name and version of the distribution that owns it.
+        installer: Who installed it: ``pip``, ``uv``, ``conda``...
         version: e.g. ``2.13.0+cpu``.
         folder: Package folder.
         build: ``cuda``, ``rocm`` or ``cpu``.
@@ -161,6 +162,7 @@ class Framework:
     name: str
     installed: Fact[bool] = unread()
     distribution: Fact[str] = unread()
+    installer: Fact[str] = unread()
     version: Fact[str] = unread()
     folder: Fact[str] = unread()
     build: Fact[str] = unread()

@@ -62,6 +62,16 @@ class Rule(Row):
     major: str
     minor: str
 
+    @property
+    def understood(self) -> bool:
+        """Whether its words are ones that this version of gpucheck can judge by."""
+        return self.major == "equal" and self.minor in ("equal", "equal-or-newer")
+
+    def accepts(self, loaded: tuple[int, int], built: tuple[int, int]) -> bool:
+        """Whether a loaded (major, minor) goes with the one of the build."""
+        same_major = loaded[0] == built[0]
+        return same_major and (loaded[1] == built[1] or (self.minor == "equal-or-newer" and loaded[1] > built[1]))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Encoding(Row):

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gpucheck.facts import Driver, Facts, Framework, Library, ProbeRun, System, absent, blank
+from gpucheck.facts import Driver, Facts, Framework, ProbeRun, System, absent, blank
 from gpucheck.probe import cudnn, distributions, driver, frameworks, interpreter, pci
 from gpucheck.probe import system as system_probe
 from gpucheck.probe.interpreter import InterpreterError, Target
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["InterpreterError", "gather"]
 
 FRAMEWORKS = ("torch", "tensorflow")
-DEFAULT_DEADLINE = 10.0
+# Without the persistence daemon the first call takes seconds per GPU, and a machine has up to 16.
+DEFAULT_DEADLINE = 30.0
 T = TypeVar("T")
 
 
@@ -73,9 +74,15 @@ def gather(
     system = probes.run("system", lambda why: blank(System, why), system_probe.system, root, environ)
     kernel = probes.run("kernel", lambda why: blank(Driver, why), driver.kernel_side, root, environ)
     asked = probes.run("driver-start", _not_asked, driver.ask, kernel)
-    cards = probes.run("pci", absent, pci.cards, root)
-    found = probes.run("frameworks", _no_frameworks, _frameworks, target, root, environ, deadline)
-    answered, gpus = probes.run("driver", lambda why: _no_driver(kernel, why), _listen, kernel, asked, deadline)
+    try:
+        cards = probes.run("pci", absent, pci.cards, root)
+        found = probes.run("frameworks", _no_frameworks, _frameworks, target, root, environ, deadline)
+        answered, gpus = probes.run(
+            "driver", lambda why: _no_driver(kernel, why), _listen, kernel, asked, deadline
+        )
+    except BaseException:
+        driver.abandon(asked)
+        raise
     return Facts(
         system=system,
         interpreter=target.facts,
@@ -104,10 +111,10 @@ def _frameworks(target: Target, root: Path, environ: Mapping[str, str], deadline
     found = []
     for name in FRAMEWORKS:
         place = frameworks.locate(name, target.folders, installed)
-        library: Fact[Library] = absent("not a CUDA build")
-        seen = frameworks.framework(name, place, library)
+        seen = frameworks.framework(name, place, frameworks.recorded(name, installed))
         if place is not None and seen.build.value == "cuda":
-            library = cudnn.loaded(place.folder, prefix, installed, root, environ, deadline)
+            major = frameworks.cudnn_major(seen)
+            library = cudnn.loaded(place.folder, major, prefix, installed, root, environ, deadline)
             seen = replace(seen, cudnn_loaded=library)
         found.append(seen)
     return tuple(found)

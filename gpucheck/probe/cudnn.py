@@ -14,19 +14,11 @@ from gpucheck import children
 from gpucheck.facts import Fact, Library, absent, seen
 from gpucheck.facts.versions import cudnn_version
 from gpucheck.probe.distributions import Distribution
-from gpucheck.probe.system import library_path
+from gpucheck.probe.loader import library_path, system_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-STANDARD_FOLDERS = (
-    "lib/x86_64-linux-gnu",
-    "usr/lib/x86_64-linux-gnu",
-    "lib64",
-    "usr/lib64",
-    "lib",
-    "usr/lib",
-)
 WHEEL_FOLDERS = ("nvidia/cudnn/lib", "torch/lib")
 # Prints cudnnGetVersion of the file named; by absolute path, so the answer belongs to that file.
 QUESTION = "import ctypes, sys; print(ctypes.CDLL(sys.argv[1]).cudnnGetVersion())"
@@ -34,6 +26,7 @@ QUESTION = "import ctypes, sys; print(ctypes.CDLL(sys.argv[1]).cudnnGetVersion()
 
 def loaded(
     package: Path,
+    major: int | None,
     prefix: Path,
     distributions: Mapping[str, Distribution],
     root: Path,
@@ -44,48 +37,44 @@ def loaded(
 
     Args:
         package: The framework's package folder.
+        major: The major version that it was built with: the loader looks for ``libcudnn.so.MAJOR`` and takes
+            no other; None where it is not known.
         prefix: The interpreter's prefix (conda keeps its libraries in ``lib`` there).
         distributions: Installed distributions by normalised name.
         root: ``/``, or a folder that stands for it.
         environ: The environment.
         deadline: Seconds that the child may take that asks the file for its version.
     """
-    files = list(_candidates(package.parent, prefix, root, environ))
+    files = list(_candidates(package.parent, major, prefix, root, environ))
     if not files:
-        return absent("libcudnn.so.* is in none of the folders that the loader searches", "the loader's folders")
+        name = f"libcudnn.so.{major or '*'}"
+        return absent(f"{name} is in none of the folders that the loader searches", "the loader's folders")
     first = files[0]
     version = _from_wheel(first, distributions) or _from_name(first) or _from_library(first, deadline)
     shadows = tuple(dict.fromkeys(str(path) for path in files[1:] if path.resolve() != first.resolve()))
     return seen(Library(path=str(first), version=version, shadows=shadows), str(first))
 
 
-def _candidates(site: Path, prefix: Path, root: Path, environ: Mapping[str, str]) -> Iterator[Path]:
-    folders = [Path(folder) for folder in library_path(environ)]
+def _candidates(
+    site: Path, major: int | None, prefix: Path, root: Path, environ: Mapping[str, str]
+) -> Iterator[Path]:
+    folders = library_path(environ)
     folders += [site / folder for folder in WHEEL_FOLDERS]
     folders += [prefix / "lib"] if (prefix / "conda-meta").is_dir() else []
-    folders += _cached_folders(root)
-    folders += [root / folder for folder in STANDARD_FOLDERS]
+    folders += system_folders(root, "libcudnn.so")
     for folder in dict.fromkeys(folders):
-        yield from _newest_soname(folder)
+        yield from _sonames(folder, major)
 
 
-def _newest_soname(folder: Path) -> list[Path]:
-    """Frameworks ask for ``libcudnn.so.MAJOR``; of several majors in a folder the newest is the likely one."""
+def _sonames(folder: Path, major: int | None) -> list[Path]:
+    """The file that the loader would take from a folder; of an unknown major the newest is the likely one."""
+    if major is not None:
+        return [folder / f"libcudnn.so.{major}"] if (folder / f"libcudnn.so.{major}").exists() else []
     try:
         names = [path for path in folder.glob("libcudnn.so.*") if re.fullmatch(r"libcudnn\.so\.\d+", path.name)]
     except OSError:
         return []
     return sorted(names, key=lambda path: int(path.suffix[1:]), reverse=True)[:1]
-
-
-def _cached_folders(root: Path) -> list[Path]:
-    """Folders that the loader's cache names for cuDNN; its strings are absolute paths ended by NUL."""
-    try:
-        cache = (root / "etc/ld.so.cache").read_bytes()
-    except OSError:
-        return []
-    found = re.findall(rb"(/[^\0]{1,500})/libcudnn\.so\.\d+\0", cache)
-    return [Path(folder.decode("utf-8", "replace")) for folder in dict.fromkeys(found)]
 
 
 def _from_wheel(path: Path, distributions: Mapping[str, Distribution]) -> Fact[str] | None:

@@ -18,24 +18,15 @@ from typing import TYPE_CHECKING, Any
 from gpucheck import children
 from gpucheck.facts import Driver, Fact, Gpu, absent, blank, seen
 from gpucheck.facts.versions import cuda_version
-from gpucheck.probe.system import library_path
+from gpucheck.probe.loader import library_path, system_folders
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping
 
-STANDARD_FOLDERS = (
-    "usr/lib/x86_64-linux-gnu",
-    "usr/lib/aarch64-linux-gnu",
-    "usr/lib64",
-    "usr/lib",
-    "usr/lib/wsl/lib",
-    "usr/local/nvidia/lib64",
-    "usr/lib64/nvidia",
-    "run/opengl-driver/lib",
-)
 NVML, CUDA = "libnvidia-ml.so.1", "libcuda.so.1"
-NOT_TOUCHED = "no NVIDIA kernel module is loaded, so the driver's libraries were not touched"
+NOT_TOUCHED = "no NVIDIA kernel module was seen, so the driver's libraries were not touched"
+MODULES = ("nvidia", "nvgpu")  # nvgpu: Jetson's integrated GPUs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +43,9 @@ def kernel_side(root: Path, environ: Mapping[str, str]) -> Driver:
     loaded: Fact[bool] = absent("the kernel's modules cannot be read", str(modules))
     nouveau = loaded
     if modules.is_dir():
-        nvidia = modules / "nvidia"
+        found = [modules / name for name in MODULES if (modules / name).is_dir()]
         proc = root / "proc/driver/nvidia/version"
-        loaded = seen(nvidia.is_dir() or proc.exists(), str(nvidia if nvidia.is_dir() else modules))
+        loaded = seen(bool(found) or proc.exists(), str(found[0] if found else modules))
         nouveau = seen((modules / "nouveau").is_dir(), str(modules))
     nodes = tuple(sorted(f"/dev/{path.name}" for path in (root / "dev").glob("nvidia*")))
     nvml, cuda = _find(NVML, root, environ), _find(CUDA, root, environ)
@@ -89,11 +80,11 @@ def _module_version(root: Path) -> Fact[str]:
 def _find(name: str, root: Path, environ: Mapping[str, str]) -> Fact[str]:
     """Return where the loader would find a driver library, LD_LIBRARY_PATH first."""
     for folder in library_path(environ):
-        if (Path(folder) / name).exists():
-            return seen(str(Path(folder) / name), "LD_LIBRARY_PATH")
-    for folder in STANDARD_FOLDERS:
-        if (root / folder / name).exists():
-            return seen(str(root / folder / name), "the system's library folders")
+        if (folder / name).exists():
+            return seen(str(folder / name), "LD_LIBRARY_PATH")
+    for folder in system_folders(root, name):
+        if (folder / name).exists():
+            return seen(str(folder / name), "the system's library folders")
     return absent(f"{name} is neither in LD_LIBRARY_PATH nor in the system's library folders")
 
 
@@ -109,7 +100,9 @@ def _version_in_name(library: Fact[str]) -> Fact[str]:
 
 def ask(driver: Driver) -> tuple[Asked, Asked]:
     """Start one child for NVML and one for CUDA, side by side; a refusal carries its reason."""
-    backed = bool(driver.module_loaded.value or driver.dxg.value)
+    # Where the modules cannot be read (gVisor), nodes that are there before any call of ours tell as much.
+    nodes = driver.module_loaded.value is None and bool(driver.device_nodes.value)
+    backed = bool(driver.module_loaded.value or driver.dxg.value or nodes)
     cuda = _start("cuda", driver.cuda_library, backed)
     spec = find_spec("pynvml")
     if spec is None or spec.origin is None:
@@ -130,6 +123,14 @@ def _start(kind: str, library: Fact[str], backed: bool, *arguments: str) -> Aske
         return Asked(process=children.start(children.isolated(script, kind, library.value, rights, *arguments)))
     except OSError as error:
         return Asked(reason=f"cannot start {sys.executable}: {error.strerror}")
+
+
+def abandon(asked: tuple[Asked, ...]) -> None:
+    """End the children that nobody will listen to any more."""
+    for one in asked:
+        if one.process is not None and one.process.poll() is None:
+            children.kill(one.process)
+            one.process.wait()
 
 
 def listen(asked: Asked, deadline: float) -> dict[str, Any] | str:

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gpucheck.facts import Fact, Framework, Library, absent, seen
+from gpucheck.facts import Fact, Framework, absent, blank, seen
 from gpucheck.probe.distributions import Distribution, pinned
 
 if TYPE_CHECKING:
@@ -35,24 +35,34 @@ class Place:
     distribution: Distribution | None
 
 
+def recorded(name: str, distributions: Mapping[str, Distribution]) -> Distribution | None:
+    """Return the distribution of a framework, or None."""
+    return next((distributions[key] for key in DISTRIBUTIONS[name] if key in distributions), None)
+
+
 def locate(name: str, folders: tuple[Path, ...], distributions: Mapping[str, Distribution]) -> Place | None:
     """Return the first package folder of that name on the path, or None."""
     mark = {"torch": "version.py", "tensorflow": "python"}[name]
-    owner = next((distributions[key] for key in DISTRIBUTIONS[name] if key in distributions), None)
+    owner = recorded(name, distributions)
     for folder in folders:
         if (folder / name / mark).exists():
-            return Place(folder=folder / name, distribution=owner)
+            # A folder that shadows the installed one from elsewhere is not that distribution's.
+            own = owner is not None and owner.path.parent == folder
+            return Place(folder=folder / name, distribution=owner if own else None)
     return None
 
 
-def framework(name: str, place: Place | None, cudnn: Fact[Library]) -> Framework:
+def framework(name: str, place: Place | None, recorded: Distribution | None) -> Framework:
     """Return what the files of a framework show.
 
     Args:
         name: ``torch`` or ``tensorflow``.
         place: Where it lies; None when it is not installed.
-        cudnn: The cuDNN that its loader would take.
+        recorded: Its distribution, also where no folder was found.
     """
+    if place is None and recorded is not None:
+        reason = f"{recorded.path.name} is there, but no package folder: an editable install?"
+        return blank(Framework, reason, name=name)
     if place is None:
         return Framework(name=name, installed=seen(False, "the interpreter's import path"))
     build = _torch(place) if name == "torch" else _tensorflow(place)
@@ -64,9 +74,28 @@ def framework(name: str, place: Place | None, cudnn: Fact[Library]) -> Framework
         distribution=seen(f"{owner.name} {owner.version}", str(owner.path))
         if owner
         else absent("no dist-info folder: not installed by pip"),
-        cudnn_loaded=cudnn,
+        installer=_installer(owner),
+        cudnn_loaded=absent("not a CUDA build"),
         **build,
     )
+
+
+def _installer(owner: Distribution | None) -> Fact[str]:
+    """Who installed it, by the INSTALLER file of PEP 376."""
+    if owner is None:
+        return absent("no dist-info folder")
+    path = owner.path / "INSTALLER"
+    try:
+        return seen(path.read_text(encoding="utf-8", errors="replace").strip().lower(), str(path))
+    except OSError:
+        return absent("no INSTALLER file", str(path))
+
+
+def cudnn_major(found: Framework) -> int | None:
+    """Return the major version of the cuDNN that a framework was built with, where its files tell it."""
+    text = found.cudnn_built.value or found.cudnn_built.raw or ""
+    number = text.rpartition("_")[2].partition(".")[0]  # Windows has 64_8
+    return int(number) if number.isdigit() else None
 
 
 def _torch(place: Place) -> dict[str, Any]:
@@ -109,11 +138,16 @@ def _tensorflow(place: Place) -> dict[str, Any]:
         "build": seen(kind, source),
         "cuda_runtime": seen(_major_minor(str(runtime)), source, raw=str(runtime)) if runtime else none,
         # build_info tells only the major of cuDNN; the matrix has the rest.
-        "cudnn_built": none if kind != "cuda" else absent("build_info tells only the major version", source),
+        "cudnn_built": none if kind != "cuda" else _only_major(info, source),
         # build_info understates what the binary carries (2.21 has sm_90 beside compute_90): the matrix's
         # row, read off the binary, comes first, so this is used only by versions that it does not know.
         "arch_list": seen(tuple(str(code) for code in codes), source) if codes else none,
     }
+
+
+def _only_major(info: dict[str, Any], source: str) -> Fact[str]:
+    told = info.get("cudnn_version")
+    return absent("build_info tells only the major version", source, raw=str(told) if told else None)
 
 
 def _major_minor(text: str) -> str:

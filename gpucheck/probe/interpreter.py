@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # imported; its PYTHONPATH and user site count, since the user's programs see them too.
 QUESTION = (
     "import json, sys; print(json.dumps([sys.executable, '.'.join(map(str, sys.version_info[:3])), "
-    "sys.prefix, sys.base_prefix, sys.path]))"
+    "sys.prefix, sys.base_prefix, [folder for folder in sys.path if folder]]))"
 )
 TOOL_MARKS = (("pipx", "venvs"), ("uv", "tools"), ("uv", "archive-v0"))
 
@@ -58,6 +58,8 @@ def choose(python: str | None, environ: Mapping[str, str]) -> tuple[str | None, 
             place = Path(environ[variable])
             return str(place / program if conda_windows else place / folder / program), variable
     on_path = shutil.which("python3", path=environ.get("PATH")) or shutil.which("python", path=environ.get("PATH"))
+    if on_path is None:
+        raise InterpreterError("no python is on PATH beside gpucheck's own environment: use --python PATH")
     return on_path, "PATH"
 
 
@@ -75,7 +77,9 @@ def look(python: str | None, environ: Mapping[str, str], deadline: float) -> Tar
     executable, why = choose(python, environ)
     if executable is None:
         version = ".".join(map(str, sys.version_info[:3]))
-        return _target([sys.executable, version, sys.prefix, sys.base_prefix, sys.path[1:]], why)
+        # The first entry is the folder of the script or the working folder, unless safe_path leaves it out.
+        path = sys.path if getattr(sys.flags, "safe_path", False) else sys.path[1:]
+        return _target([sys.executable, version, sys.prefix, sys.base_prefix, path], why)
     return _target(_ask(executable, why, deadline), why)
 
 
@@ -93,7 +97,7 @@ def _ask(executable: str, why: str, deadline: float) -> list[object]:
         assert len(answer) == 5
     except (ValueError, IndexError, AssertionError):
         raise InterpreterError(f"{why}: {executable} does not answer as a Python") from None
-    return [*answer[:4], answer[4][1:]]
+    return answer
 
 
 def _target(answer: list[object], why: str) -> Target:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from typing import TYPE_CHECKING
@@ -48,9 +47,17 @@ CONTAINER_VARIABLES = {
 }
 SCHEDULER_VARIABLES = {
     "SLURM_JOB_ID": "slurm",
+    "PBS_JOBID": "pbs",
+    "LSB_JOBID": "lsf",
+    "SGE_TASK_ID": "sge",
+    "_CONDOR_SLOT": "htcondor",
+    "OAR_JOB_ID": "oar",
     "RAY_JOB_ID": "ray",
     "KUBERNETES_SERVICE_HOST": "kubernetes",
 }
+# systemd writes the container manager's name there: systemd-nspawn, lxc, podman, wsl...
+MANAGER = "run/systemd/container"
+CGROUP_MARKS = {"kubepods": "kubernetes", "docker": "docker", "lxc": "lxc", "libpod": "podman"}
 
 
 def environment(environ: Mapping[str, str]) -> Fact[dict[str, str]]:
@@ -93,14 +100,24 @@ def _container(root: Path, environ: Mapping[str, str]) -> Fact[str]:
     for file, name in CONTAINER_FILES.items():
         if (root / file).exists():
             return seen(name, f"/{file}")
-    return seen("none", "no container's mark was found")
+    return _container_by_system(root, environ) or seen("none", "no container's mark was found")
+
+
+def _container_by_system(root: Path, environ: Mapping[str, str]) -> Fact[str] | None:
+    """What the init system or the control groups tell of a container."""
+    manager = environ.get("container") or _text(root / MANAGER)
+    if manager and manager != "wsl":
+        return seen(manager, f"$container or /{MANAGER}")
+    groups = _text(root / "proc/1/cgroup")
+    return next((seen(name, "/proc/1/cgroup") for mark, name in CGROUP_MARKS.items() if mark in groups), None)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def _by_variable(table: Mapping[str, str], environ: Mapping[str, str]) -> Fact[str] | None:
     return next((seen(name, f"${key}") for key, name in table.items() if environ.get(key)), None)
-
-
-def library_path(environ: Mapping[str, str]) -> list[str]:
-    """Return the absolute folders of LD_LIBRARY_PATH, in order."""
-    parts = environ.get("LD_LIBRARY_PATH", "").replace(";", ":").split(":")
-    return [part for part in parts if part and os.path.isabs(part)]  # noqa: PTH117 - text, not a path yet

@@ -8,9 +8,20 @@ import socket
 from pathlib import Path
 from typing import Any
 
-# C0 and C1 controls, DEL, and the marks that turn the direction of text (Unicode UAX 9).
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-COMMON_USERS = {"root", "user", "admin", "ubuntu", "runner", "nobody"}
+# C0 and C1 controls, DEL, line separators, what has no width, and the marks that turn the direction of text
+# (Unicode UAX 9).
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+# Names that are no secret, and words that our own reports are made of: nobody is hidden by hiding them.
+COMMON = {
+    "root", "user", "admin", "ubuntu", "runner", "nobody", "localhost", "nvidia", "cuda", "cudnn", "gpu", "nvml",
+    "torch", "pytorch", "tensorflow", "keras", "python", "conda", "linux", "windows", "macos", "wsl", "docker",
+    "podman", "kubernetes", "slurm", "driver", "kernel", "library", "version", "system", "environment", "machine",
+}  # fmt: skip
+# Keys whose values are words of the report's own vocabulary.
+VOCABULARY_KEYS = {
+    "name", "slug", "severity", "status", "verdict", "family", "subject", "framework", "root_causes", "explains",
+    "confidence", "safety", "schema_version", "tool", "os", "build", "backend", "arithmetic",
+}  # fmt: skip
 
 
 def clean(text: str) -> str:
@@ -31,9 +42,9 @@ class Redactor:
         self.rules: list[tuple[re.Pattern[str], str]] = []
         if len(home) > 1:
             self.rules.append((re.compile(re.escape(home) + r"(?=$|[/\\:;,'\"\s])"), "~"))
-        if len(user) > 2 and user.lower() not in COMMON_USERS:
+        if len(user) > 2 and user.lower() not in COMMON:
             self.rules.append((_word(user), "<user>"))
-        if len(host) > 2 and host.lower() != "localhost":
+        if len(host) > 2 and host.lower() not in COMMON:
             self.rules.append((_word(host), "<host>"))
 
     def text(self, text: str) -> str:
@@ -43,13 +54,13 @@ class Redactor:
         return text
 
     def document(self, value: Any) -> Any:
-        """Redact every text in a JSON document; keys stay."""
+        """Redact the texts in a JSON document; keys and the report's own words stay."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, list):
             return [self.document(item) for item in value]
         if isinstance(value, dict):
-            return {key: self.document(item) for key, item in value.items()}
+            return {key: item if key in VOCABULARY_KEYS else self.document(item) for key, item in value.items()}
         return value
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gpucheck.facts import usable_gpus
 from gpucheck.findings import Severity, Status
 
 if TYPE_CHECKING:
@@ -29,16 +30,21 @@ def readiness(report: Report) -> str:
     """Say in one sentence what this machine is ready for."""
     facts = report.facts
     names = [framework.name for framework in facts.frameworks if framework.installed.value]
-    gpus = [gpu for gpu in facts.gpus.value or () if gpu.status.value == 0]
+    listed, usable = len(facts.gpus.value or ()), usable_gpus(facts)[0]
     ready = " and ".join(names) or "a framework, none is installed yet"
     if facts.smoke:
         return _trained(facts)
-    if not gpus:
+    if not listed and not usable:
         return (
             f"no NVIDIA GPU here; {' and '.join(names) or 'no framework is installed, which'} would use the CPU."
         )
     simulated = " (simulated)" if any(f.slug == "simulated-driver" for f in report.findings) else ""
-    return f"{len(gpus)} GPU{'s' * (len(gpus) > 1)}{simulated} ready for {ready}. Convolution not proved yet."
+    if usable == 0:
+        return f"no GPU{simulated} is visible here; {' and '.join(names) or 'a framework'} would use the CPU."
+    if usable is None:
+        return f"{listed} GPUs{simulated} are listed; how many are visible here is not known."
+    count = f"{usable} of {listed} GPUs" if usable < listed else f"{usable} GPU{'s' * (usable > 1)}"
+    return f"{count}{simulated} ready for {ready}. Convolution not proved yet."
 
 
 def _trained(facts: Facts) -> str:

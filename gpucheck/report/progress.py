@@ -33,7 +33,7 @@ class Progress:
 
     def __enter__(self) -> Progress:
         """Begin to show."""
-        if self.console.is_terminal:
+        if self.console.file.isatty():  # colour may be forced into a file, movement never
             self.status = self.console.status("")
             self.status.start()
         return self

@@ -99,11 +99,16 @@ def _expanded(report: Report, finding: Finding) -> Iterator[Line]:
     yield (Piece(f"   Why{likely}: ", "bold"), Piece(finding.cause))
     for number, fix in enumerate(finding.fixes):
         yield from _fix(fix, "Do: " if number == 0 else "Or: ")
-    followed = [other.title for other in report.findings if finding.leads_to(other)]
+    followed = [_consequence(other) for other in report.findings if finding.leads_to(other)]
     if followed:
         yield (Piece("   Follows from this: ", "bold"), Piece("; ".join(dict.fromkeys(followed))))
     if finding.source:
         yield (Piece(f"   Source: {finding.source}", "dim"),)
+
+
+def _consequence(finding: Finding) -> str:
+    """A failed training says itself what it met: that must not be folded away."""
+    return f"{finding.title}: {finding.cause}" if finding.slug == "smoke-failed" else finding.title
 
 
 def _fix(fix: Fix, label: str) -> Iterator[Line]:

@@ -38,19 +38,20 @@ def console(file: IO[str], color: str) -> Console:
     )
 
 
-def show(report: Report, target: Console, *, verbosity: int = 0, redactor: Redactor | None = None) -> None:
-    """Print the screen; in a pipe no line is wrapped."""
+def render(report: Report, target: Console, *, verbosity: int = 0, redactor: Redactor | None = None) -> str:
+    """Return the screen for a console; in a pipe no line is wrapped. Nothing is written yet."""
     plain = not _takes_unicode(target)
-    for line in lines(report, verbosity):
-        text = Text()
-        for piece in line:
-            content = redactor.text(piece.text) if redactor is not None else piece.text
-            content = clean(content)
-            text.append(_to_ascii(content) if plain else content, piece.style or None)
-        if target.is_terminal:
-            target.print(_hanging(text))
-        else:
-            target.print(text, soft_wrap=True)
+    with target.capture() as captured:
+        for line in lines(report, verbosity):
+            text = Text()
+            for piece in line:
+                content = clean(redactor.text(piece.text) if redactor is not None else piece.text)
+                text.append(_to_ascii(content) if plain else content, piece.style or None)
+            if target.is_terminal:
+                target.print(_hanging(text))
+            else:
+                target.print(text, soft_wrap=True)
+    return captured.get()
 
 
 def _hanging(text: Text) -> Padding:

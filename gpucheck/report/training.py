@@ -47,7 +47,8 @@ def _convolution(run: SmokeRun) -> str:
     errors = [error.norm for error in (seen.forward, seen.grad_input, seen.grad_weight) if error is not None]
     size = f", within {max(errors):.0e} of float64, forward and both gradients" if errors else ""
     proved = {True: "proved on the GPU", False: "NOT on the GPU", None: ""}[seen.gpu_proved]
-    files = f", {len(seen.libraries)} cuDNN files" if seen.libraries else ""
+    main = next((library.path for library in seen.libraries if "/libcudnn.so" in library.path), None)
+    files = f" from {main} and {len(seen.libraries) - 1} more cuDNN files" if main else ""
     text = f"convolution: {seen.arithmetic or 'no known arithmetic'} by {seen.backend or 'an unnamed backend'}"
     return ", ".join(filter(None, (f"{text}{files}{size}", proved)))
 

@@ -14,6 +14,7 @@ from gpucheck.smoketest import child, data
 from gpucheck.smoketest.arithmetic import arithmetic_of
 from gpucheck.smoketest.data import DataError
 from gpucheck.smoketest.models import REFERENCE
+from gpucheck.smoketest.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +70,8 @@ class Request:
 def choose_frameworks(request: Request, facts: Facts) -> list[str]:
     """Return the frameworks to train in.
 
+    One that was named and of which only the metadata was found (an editable install) is tried.
+
     Raises:
         RequestError: One that was named is not installed, or none is.
     """
@@ -82,7 +85,7 @@ def choose_frameworks(request: Request, facts: Facts) -> list[str]:
             )
         return installed
     wanted = ALIASES[request.framework]
-    if wanted not in installed:
+    if facts.framework(wanted).installed.value is False:
         raise RequestError(f"{wanted} is not installed in {where}; install it, or name another with --python")
     return [wanted]
 
@@ -101,14 +104,15 @@ def train_all(request: Request, facts: Facts, listen: Listener) -> Facts:
 def _train(framework: str, request: Request, facts: Facts, listen: Listener) -> SmokeRun:
     fixes = safe_environment(framework, facts, os.environ)
     python = facts.interpreter.executable.value or "python"
-    heard = child.train(
-        framework,
-        python,
-        _message(request),
-        fixes,
-        request.deadline,
-        lambda event: listen(framework, event),
-    )
+    with scratch_folder() as scratch:
+        heard = child.train(
+            framework,
+            python,
+            {**_message(request), "scratch": scratch},
+            fixes,
+            request.deadline,
+            lambda event: listen(framework, event),
+        )
     if heard.bad_input:
         raise DataError(f"--data {heard.failure}")
     return _run(framework, request, python, fixes, heard)

@@ -72,7 +72,7 @@ def native(array: np.ndarray) -> np.ndarray:
 def open_device(tf, asked: str) -> str:
     """Return the device to use; ``gpu`` fails where TensorFlow sees none.
 
-    Soft placement is off, so that nothing moves to the CPU unseen.
+    Soft placement is off: an operation that was placed on the GPU by name fails if it cannot run there.
     """
     gpus = [] if asked == "cpu" else tf.config.list_physical_devices("GPU")
     if asked == "gpu" and not gpus:
@@ -124,7 +124,7 @@ def compiled_loop(tf, network: Network, images, labels, recipe: dict):
 def train(session: Session, tf, network: Network, images, labels) -> list[float]:
     """Train by the recipe; return each step's loss."""
     recipe, seed = session.request["recipe"], session.request["seed"]
-    order: np.ndarray = model.order(recipe, int(images.shape[0]), seed).astype(np.int32)
+    order: np.ndarray = model.order(recipe, int(images.shape[0]), seed)
     steps, rates = tf.constant(order), tf.constant(model.rates(recipe, len(order)))
     run = compiled_loop(tf, network, images, labels, recipe)
     with session.stage("first_step"):
@@ -142,7 +142,7 @@ def accuracy(tf, network: Network, images, labels, recipe: dict) -> float:
     right = 0
     for begin in range(0, int(images.shape[0]), 2000):
         logits = network(normalise(tf, images[begin : begin + 2000], recipe), training=False)
-        told = tf.argmax(logits, 1, output_type=tf.int32)
+        told = tf.argmax(logits, 1, output_type=tf.int64)
         right += int(np.sum(told.numpy() == labels[begin : begin + 2000].numpy()))
     return right / int(images.shape[0])
 
@@ -167,15 +167,18 @@ def convolve(tf):
     return run
 
 
-def profiled_events(tf) -> dict[str, list[str]]:
-    """Return the event names of each device that TensorFlow's profiler saw during one convolution."""
+def profiled_events(tf, scratch: str) -> dict[str, list[str]]:
+    """Return the event names of each device that TensorFlow's profiler saw during one convolution.
+
+    The profiler can only write into a folder; ``scratch`` is one that the parent takes away.
+    """
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     x, w = tf.ones((4, 16, 16, 8)), tf.ones((3, 3, 8, 8))
     # Inside a tf.function, whose graph names the kernel that was chosen; eager events name only the operator.
     convolution_step = tf.function(lambda: tf.reduce_sum(tf.nn.relu(tf.nn.conv2d(x, w, 1, "VALID"))))
     convolution_step().numpy()
-    with tempfile.TemporaryDirectory(prefix="gpucheck-") as folder:
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
         tf.profiler.experimental.start(folder)
         convolution_step().numpy()
         tf.profiler.experimental.stop()
@@ -189,10 +192,16 @@ def profiled_events(tf) -> dict[str, list[str]]:
     return seen
 
 
-def proof(tf, device: str, libraries: list[dict]) -> dict:
+def proof(tf, device: str, libraries: list[dict], scratch: str | None) -> dict:
     """Say which backend convolved, and whether a profile shows kernels on the GPU."""
+    if scratch is None:
+        return {
+            "backend": None,
+            "gpu_proved": None,
+            "reason": "there is no folder that a profile can be written to",
+        }
     try:
-        events = profiled_events(tf)
+        events = profiled_events(tf, scratch)
     except Exception as error:  # whatever the profiler does, it must not fail the run
         return {"backend": None, "gpu_proved": None, "reason": f"the profiler failed: {error}"}
     if device == "/CPU:0":
@@ -242,8 +251,10 @@ def on_device(session: Session, tf, device: str, arrays: tuple) -> dict:
     """Train, evaluate and prove on the device that was opened."""
     layers, recipe, seed = (session.request[key] for key in ("layers", "recipe", "seed"))
     with session.stage("data"):
-        images, test_images = tf.constant(arrays[0]), tf.constant(arrays[2])
-        labels, test_labels = (tf.constant(array.astype(np.int32)) for array in (arrays[1], arrays[3]))
+        # tf.gather has no GPU kernel for uint8 and int32: such data would wander to the CPU in every step.
+        pixels = np.uint8 if device == "/CPU:0" else np.float16
+        images, test_images = (tf.constant(array.astype(pixels)) for array in (arrays[0], arrays[2]))
+        labels, test_labels = (tf.constant(array.astype(np.int64)) for array in (arrays[1], arrays[3]))
     network = Network(tf, layers, model.weights(layers, seed))
     losses = train(session, tf, network, images, labels)
     speed = (len(losses) - 1) * recipe["batch"] / session.seconds["train"] if len(losses) > 1 else None
@@ -252,7 +263,7 @@ def on_device(session: Session, tf, device: str, arrays: tuple) -> dict:
     with session.stage("proof"):
         errors = convolution.measure(convolve(tf), seed)
         libraries = mapped.cudnn_libraries()
-        seen = {"libraries": libraries, **proof(tf, device, libraries)}
+        seen = {"libraries": libraries, **proof(tf, device, libraries, session.request["scratch"])}
     return {
         "accuracy": share,
         "examples_per_second": speed,

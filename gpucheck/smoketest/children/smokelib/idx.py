@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import math
 import os
 import struct
 import zlib
@@ -52,7 +53,7 @@ def parse(path: str, content: bytes, dimensions: int) -> np.ndarray:
     if len(content) < head:
         raise BadInput(f"{path}: is cut off in its head")
     shape = struct.unpack(f">{dimensions}I", content[4:head])
-    expected = int(np.prod(shape, dtype=np.int64))
+    expected = math.prod(shape)
     if len(content) - head != expected:
         raise BadInput(f"{path}: {expected} bytes of data announced, {len(content) - head} found")
     return np.frombuffer(content, np.uint8, offset=head).reshape(shape)
