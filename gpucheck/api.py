@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gpucheck import policy, probe
 from gpucheck.diagnosis import diagnose
 from gpucheck.findings import FailOn, Severity
-from gpucheck.matrix import Matrix
+from gpucheck.matrix import Matrix, MatrixError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,7 +44,7 @@ def doctor(
         ValueError: The interpreter, a requirement or a row of the matrix cannot be used.
     """
     requirements = [policy.parse_requirement(text) for text in require]
-    threshold, rows = FailOn(fail_on), Matrix(overlay=matrix)
+    threshold, rows = FailOn(fail_on), _matrix(matrix)
     if facts is None:
         facts = probe.gather(python, deadline=timeout)
     demanded = [policy.judge(requirement, facts) for requirement in requirements]
@@ -92,7 +92,7 @@ def smoke(
         deadline=timeout,
     )
     requirements = [policy.parse_requirement(text) for text in require]
-    threshold, rows = FailOn(fail_on), Matrix(overlay=matrix)
+    threshold, rows = FailOn(fail_on), _matrix(matrix)
     facts = train_all(request, probe.gather(python), listen)
     demanded = [policy.judge(requirement, facts) for requirement in requirements]
     proof = diagnose(facts, rows, fail_on=threshold, demanded=demanded, select=_of_smoke)
@@ -103,6 +103,18 @@ def smoke(
         facts = replace(facts, frameworks=concerned)
         return diagnose(facts, rows, fail_on=threshold, demanded=demanded)
     return proof
+
+
+def _matrix(overlay: Path | None) -> Matrix:
+    """Return the matrix; the user's own rows are read as a whole first, so that a bad one is told at once."""
+    rows = Matrix(overlay=overlay)
+    if overlay is not None:
+        from gpucheck.matrix.validate import problems
+
+        found = problems(overlay, overlay=True)
+        if found:
+            raise MatrixError(f"--matrix {overlay}: {found[0]}")
+    return rows
 
 
 def _of_smoke(check: Check) -> bool:

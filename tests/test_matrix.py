@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 from conftest import ROOT
 
-from gpucheck.matrix import Matrix, MatrixError, folder, matches, parse_version, published
+from gpucheck.matrix import Matrix, folder, matches, parse_version, published
 from gpucheck.matrix.validate import TABLES, all_rows, problems
 
 if sys.version_info >= (3, 11):
@@ -112,14 +112,35 @@ def test_an_overlay_may_bring_a_release(tmp_path: Path) -> None:
     assert Matrix().release("torch", "2.99.1") is None
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe", b"[[floor]]\nlinux = 3\n", b"not toml"])
-def test_a_malformed_overlay_is_one_line_and_status_2(gpucheck, tmp_path: Path, content: bytes, stub) -> None:
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xff\xfe", "is not UTF-8 text"),
+        (b"not toml", "is not valid TOML"),
+        (b"[[floor]]\nlinux = 3\n", "[[floor]] row 1: the key 'source' is missing"),
+        (
+            FLOOR.replace('"600.1"', "600.1").encode(),
+            "[[floor]] row 1, key 'linux': must be text in quotes, found 600.1",
+        ),
+        (FLOOR.replace("600.1", "new").encode(), "[[floor]] row 1: linux 'new' is not a version"),
+    ],
+)
+@pytest.mark.parametrize("command", ["doctor", "smoke"])
+def test_a_malformed_row_of_the_users_own_is_one_line_and_status_2(
+    gpucheck, tmp_path: Path, command: str, content: bytes, words: str
+) -> None:
     (tmp_path / "cuda").mkdir()
     (tmp_path / "cuda/floors.toml").write_bytes(content)
-    from gpucheck.matrix import Matrix as Rows
+    ran = gpucheck(command, env={"GPUCHECK_MATRIX": str(tmp_path)})
+    assert (ran.status, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert "floors.toml" in ran.err
+    assert words in ran.err
 
-    with pytest.raises(MatrixError, match=r"floors\.toml"):
-        Rows(overlay=tmp_path).floor(12)
+
+def test_a_sound_overlay_is_used(gpucheck, tmp_path: Path) -> None:
+    (tmp_path / "cuda").mkdir()
+    (tmp_path / "cuda/floors.toml").write_text(FLOOR)
+    assert gpucheck("doctor", "--matrix", tmp_path).status == 0
 
 
 def test_an_overlay_that_is_no_folder(gpucheck, tmp_path: Path) -> None:

@@ -51,8 +51,14 @@ VERSIONS: dict[type[Row], tuple[str, ...]] = {
 }
 
 
-def problems(matrix_folder: Path, today: datetime.date | None = None) -> list[str]:
-    """Return what is wrong with the files of a matrix folder, each line naming file and row."""
+def problems(matrix_folder: Path, today: datetime.date | None = None, *, overlay: bool = False) -> list[str]:
+    """Return what is wrong with the files of a matrix folder, each line naming file and row.
+
+    Args:
+        matrix_folder: The folder.
+        today: The day that no row may lie after; by default the present one.
+        overlay: Whether it is only laid over ours, so that files may be missing.
+    """
     day = today or datetime.datetime.now(tz=datetime.timezone.utc).date()
     found: list[str] = []
     for path in sorted(matrix_folder.rglob("*.toml")):
@@ -60,7 +66,7 @@ def problems(matrix_folder: Path, today: datetime.date | None = None) -> list[st
             found.extend(f"{path.relative_to(matrix_folder)}{text}" for text in _file(path, matrix_folder, day))
         except MatrixError as error:
             found.append(str(error))
-    if not (matrix_folder / "matrix.toml").exists():
+    if not overlay and not (matrix_folder / "matrix.toml").exists():
         found.append("matrix.toml: is missing")
     return found
 
