@@ -46,6 +46,13 @@ def clean_environment(**extra: str) -> dict[str, str]:
     return {**kept, "COLUMNS": "100", **extra}
 
 
+def write(path: Path, text: str = "") -> Path:
+    """Write a file and the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
 class Ran:
     """A finished command of gpucheck."""
 
