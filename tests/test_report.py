@@ -113,3 +113,10 @@ def test_common_names_are_no_secrets() -> None:
 
 def test_nobodys_home_and_name() -> None:
     assert Redactor(home="/", user="x", host="y").text("/ x y") == "/ x y"
+
+
+def test_the_headline_of_a_smoke_run_says_for_whom_the_proof_is() -> None:
+    assert screen("a proved training on the GPU").splitlines()[0].endswith("convolution through cuDNN proved.")
+    out = screen("one framework is proved, the other used the CPU").splitlines()[0]
+    assert out.endswith("convolution through cuDNN proved for torch only.")
+    assert "nothing is proved" in screen("a training on the CPU where no GPU is").splitlines()[0]

@@ -180,6 +180,16 @@ def test_nothing_is_left_running(gpucheck, stand_in) -> None:
     assert str(stand_in.python) not in running
 
 
+def test_a_daemon_that_a_framework_leaves_does_not_hold_the_deadline(gpucheck, stand_in) -> None:
+    import time
+
+    code = "import subprocess, time; subprocess.Popen(['sleep', '40'], start_new_session=True); time.sleep(60)"
+    begin = time.monotonic()
+    ran = gpucheck(*JSON, "--framework", "torch", "--python", broken(stand_in, code), "--timeout", "3")
+    assert "no result within 3 s" in ran.report["smoke"][0]["failure"]
+    assert time.monotonic() - begin < 35  # it would be 40: not a matter of speed, but of who is waited for
+
+
 def test_a_broken_convolution_and_a_frozen_optimiser_fail(stand_in, gpucheck) -> None:
     """The real torch, sabotaged by a sitecustomize in an environment that sees it."""
     needs("torch")

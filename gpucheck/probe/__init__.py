@@ -100,7 +100,8 @@ def _listen(
 ) -> tuple[Driver, Fact[tuple[Gpu, ...]]]:
     end = time.monotonic() + deadline
     nvml = driver.listen(asked[0], end - time.monotonic())
-    cuda = driver.listen(asked[1], end - time.monotonic())
+    # It ran all the while: even if NVML took the whole time, what CUDA has said is read.
+    cuda = driver.listen(asked[1], max(0.5, end - time.monotonic()))
     answered, gpus = driver.with_nvml(kernel, nvml)
     return driver.with_cuda(answered, cuda), gpus
 

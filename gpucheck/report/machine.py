@@ -50,9 +50,11 @@ def readiness(report: Report) -> str:
 def _trained(facts: Facts) -> str:
     places = {run.framework: run.device_name or run.device or "?" for run in facts.smoke}
     trained = ", ".join(f"{name} trained on {place.replace('cpu', 'the CPU')}" for name, place in places.items())
-    if all(run.convolution.gpu_proved for run in facts.smoke):
-        return f"{trained}; convolution through cuDNN proved."
-    return f"{trained}; nothing is proved about a GPU."
+    proved = [run.framework for run in facts.smoke if run.convolution.gpu_proved]
+    if not proved:
+        return f"{trained}; nothing is proved about a GPU."
+    by = "" if len(proved) == len(facts.smoke) else f" for {' and '.join(proved)} only"
+    return f"{trained}; convolution through cuDNN proved{by}."
 
 
 def next_step(report: Report) -> str:

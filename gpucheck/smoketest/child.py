@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SCRIPTS = {"torch": "train_torch.py", "tensorflow": "train_tensorflow.py"}
 LOG_LINES = 8
+GRACE = 2.0  # seconds to read what a child that has ended still left in its pipes
 
 
 @dataclass(kw_only=True)
@@ -80,8 +81,10 @@ def train(
     watchdog.daemon = True
     watchdog.start()
     try:
-        lines = _converse(process, request, heard, listen)
+        lines, readers = _converse(process, request, heard, listen)
         status = process.wait()
+        for reader in readers:  # a descendant that left the process group may hold the pipes open for ever
+            reader.join(timeout=GRACE)
     except BaseException:
         children.kill(process)
         process.wait()
@@ -106,22 +109,24 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 def _converse(
     process: subprocess.Popen[bytes], request: dict[str, Any], heard: Heard, listen: Listener
-) -> deque[str]:
+) -> tuple[deque[str], tuple[threading.Thread, threading.Thread]]:
+    """Send the request, and begin to read both outputs, each in a thread of its own."""
     lines: deque[str] = deque(maxlen=LOG_LINES)
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
-    reader = threading.Thread(target=_keep_last, args=(process.stderr, lines), daemon=True)
-    reader.start()
+    readers = (
+        threading.Thread(target=_keep_last, args=(process.stderr, lines), daemon=True),
+        threading.Thread(target=_hear_all, args=(process.stdout, heard, listen), daemon=True),
+    )
+    for reader in readers:
+        reader.start()
     try:
         process.stdin.write(json.dumps(request).encode())
         process.stdin.close()
     except BrokenPipeError:  # it died at once; its status tells
         pass
-    for line in process.stdout:
-        _hear(line, heard, listen)
-    reader.join(timeout=5)
-    return lines
+    return lines, readers
 
 
 def _keep_last(stream: IO[bytes], lines: deque[str]) -> None:
@@ -129,6 +134,11 @@ def _keep_last(stream: IO[bytes], lines: deque[str]) -> None:
         text = line.decode("utf-8", "replace").strip()
         if text:
             lines.append(text[:500])
+
+
+def _hear_all(stream: IO[bytes], heard: Heard, listen: Listener) -> None:
+    for line in stream:
+        _hear(line, heard, listen)
 
 
 def _hear(line: bytes, heard: Heard, listen: Listener) -> None:
