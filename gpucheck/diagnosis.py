@@ -37,6 +37,9 @@ def diagnose(
 ) -> Report:
     """Judge facts.
 
+    A machine that is only described is judged by the matrix's rows alone, and there every check decides: what
+    the rows do not know must not look like a yes.
+
     Args:
         facts: What was seen.
         matrix: What is known of compatibility.
@@ -47,8 +50,10 @@ def diagnose(
     Raises:
         MatrixError: A row of the matrix that a check asked for is malformed.
     """
-    chosen = [check for check in all_checks() if select(check)]
+    chosen = [check for check in all_checks() if select(check) and (check.by_rows or not facts.described)]
     results = [result for check in chosen for result in run_check(check, facts, matrix)]
+    if facts.described:
+        results = [replace(result, decisive=True) for result in results]
     results.extend(demanded)
     findings = rank([finding for result in results for finding in result.findings])
     checks = tuple(results)

@@ -113,7 +113,9 @@ def build(table: dict[str, Any]) -> Facts:
         if isinstance(gpus, dict)
         else seen(tuple(gpu(n, one) for n, one in enumerate(gpus)), "test"),
         frameworks=tuple(framework(one) for one in table.get("frameworks", [])),
+        packages=fact(table["packages"]) if "packages" in table else seen({}, "test"),
         environment=seen(table.get("environment", {}), "test"),
+        described=table.get("described", False),
         smoke=tuple(smoke(one) for one in table.get("smoke", [])),
     )
 

@@ -17,6 +17,9 @@ MAY_IMPORT = {
     "facts": set(),
     "findings": set(),
     "matrix": set(),
+    "refresh": {"matrix"},
+    "describe": {"facts", "matrix"},
+    "recommend": {"checks", "describe", "diagnosis", "facts", "findings", "matrix"},
     "children": set(),
     "checks": {"facts", "findings", "matrix"},
     "probe": {"facts", "children"},
@@ -36,7 +39,11 @@ ONLY_IN = {
     "torch": {"smoketest/children/train_torch.py"},
     "tensorflow": {"smoketest/children/train_tensorflow.py"},
     "numpy": {"smoketest/children"},
-    "packaging": {"matrix"},
+    "packaging": {"matrix", "refresh", "describe"},
+    "requests": {"refresh"},
+    "remotezip": {"refresh"},
+    "tomli_w": {"refresh"},
+    "yaml": {"describe"},
 }
 FORBIDDEN = {
     "torch", "tensorflow", "numpy", "pydantic", "jinja2", "asyncio", "importlib.metadata", "pynvml", "click",

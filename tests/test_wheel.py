@@ -54,7 +54,7 @@ def test_the_wheels_metadata(built: Path) -> None:
     assert "License-Expression: Apache-2.0\n" in text
     assert "Requires-Dist: typer<0.29,>=0.26" in text
     extras = {line.split(": ")[1] for line in text.splitlines() if line.startswith("Provides-Extra")}
-    assert extras == {"torch", "tf", "tf-cuda", "plot", "tensorboard", "ray", "test", "docs"}
+    assert extras == {"torch", "tf", "tf-cuda", "plot", "tensorboard", "ray", "test", "docs", "refresh"}
     for script in ("gpucheck", "gpucheck-doctor"):
         assert f"{script} = gpucheck.cli:main" in scripts
 

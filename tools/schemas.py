@@ -22,7 +22,8 @@ sys.path.insert(0, str(ROOT))
 from gpucheck.checks import TROUBLES  # noqa: E402
 from gpucheck.facts import Facts, SmokeRun  # noqa: E402
 from gpucheck.findings import Finding, Status  # noqa: E402
-from gpucheck.matrix.rows import Head, Release  # noqa: E402
+from gpucheck.matrix.releases import Release  # noqa: E402
+from gpucheck.matrix.rows import Head  # noqa: E402
 from gpucheck.matrix.validate import TABLES  # noqa: E402
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -5,7 +5,18 @@ They import facts, findings and the matrix, do no input or output, and never rai
 
 from __future__ import annotations
 
-from gpucheck.checks import answers, cards, cuda, cudnn, driver, framework, mask, smoke
+from gpucheck.checks import (
+    answers,
+    architecture,
+    cards,
+    cuda,
+    cudnn,
+    driver,
+    framework,
+    mask,
+    packages,
+    smoke,
+)
 from gpucheck.checks.registry import REGISTRY, Check, Said
 from gpucheck.checks.troubles import TROUBLES, Trouble
 
@@ -13,7 +24,8 @@ __all__ = ["FAMILIES", "REGISTRY", "TROUBLES", "Check", "Said", "Trouble", "all_
 
 # From the ground up: the order in which the checks run, and in which causes of one weight are ranked.
 FAMILIES = tuple(
-    module.__name__.rpartition(".")[2] for module in (driver, answers, cards, mask, framework, cuda, cudnn, smoke)
+    module.__name__.rpartition(".")[2]
+    for module in (driver, answers, cards, mask, framework, cuda, architecture, packages, cudnn, smoke)
 )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gpucheck.checks.architecture import distinct
 from gpucheck.checks.reading import (
     FRAMEWORK_NAMES,
     evidence,
+    gpu_name,
     gpu_present,
     installed,
     interpreter_path,
@@ -14,14 +16,14 @@ from gpucheck.checks.reading import (
     published_build,
 )
 from gpucheck.checks.registry import Said, broken, check, holds, not_cuda, skipped, unknown
-from gpucheck.findings import Evidence, Finding, Fix, Safety, Severity
-from gpucheck.matrix import parse_version
+from gpucheck.findings import Confidence, Evidence, Finding, Fix, Safety, Severity
+from gpucheck.matrix import Limit, matches, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gpucheck.facts import Facts, Framework, Library
-    from gpucheck.matrix import Matrix, Rule
+    from gpucheck.facts import Facts, Framework, Gpu, Library
+    from gpucheck.matrix import CudnnRelease, Matrix, Rule
 
 
 @check("cudnn-loaded-as-built", "cudnn-version-mismatch", "cudnn-missing")
@@ -66,9 +68,13 @@ def _built_with(facts: Facts, matrix: Matrix, framework: Framework) -> tuple[str
     if framework.cudnn_built.value is not None:
         return framework.cudnn_built.value, framework.cudnn_built.source or framework.name
     build, why = published_build(facts, matrix, framework)
-    if build is None or build.cudnn is None:
+    if build is not None and build.cudnn is not None:
+        return build.cudnn, f"{build.source}, {build.url}"
+    release = matrix.release(framework.name, framework.version.value) if build is not None else None
+    tested = release.tested_on(facts.system.os.value or "") if release is not None else None
+    if tested is None or tested.cudnn is None:
         return None, why or f"the row of {framework.name} {framework.version.value} names no cuDNN"
-    return build.cudnn, f"{build.source}, {build.url}"
+    return tested.cudnn, f"{tested.source}, {tested.url}"
 
 
 def _mismatch(facts: Facts, framework: Framework, loaded: Library, rule: Rule, built: tuple[str, str]) -> Finding:
@@ -120,4 +126,59 @@ def _missing(facts: Facts, framework: Framework) -> Finding:
             Fix(text="Install it together with its CUDA libraries.",
                 commands=(f"{python} -m pip install '{package}'",), safety=Safety.ASK),
         ),
+    )  # fmt: skip
+
+
+@check("cudnn-supports-gpu", "cudnn-gpu-unsupported", by_rows=True)
+def cudnn_supports_gpu(facts: Facts, matrix: Matrix) -> Iterator[Said]:
+    """The cuDNN that the loader takes still has code for each GPU, and the framework accepts it there.
+
+    The major and minor may be right and the card be too old all the same: cuDNN 9.11 dropped what 9.10 had.
+    """
+    for framework in installed(facts):
+        loaded = framework.cudnn_loaded.value
+        for gpu in distinct(facts) if framework.build.value == "cuda" else ():
+            subject = f"{framework.name} on {gpu_name(gpu)}"
+            if loaded is None or parse_version(loaded.version.value) is None:
+                yield skipped("the cuDNN that it loads is not known", subject)
+            elif gpu.compute_capability.value is None:
+                yield unknown(gpu.compute_capability.missing or "no compute capability", subject)
+            else:
+                yield _on_gpu(matrix, framework, gpu, loaded)
+
+
+def _on_gpu(matrix: Matrix, framework: Framework, gpu: Gpu, loaded: Library) -> Said:
+    subject, version = f"{framework.name} on {gpu_name(gpu)}", loaded.version.value or ""
+    capability = gpu.compute_capability.value or ""
+    limit = matrix.cudnn_limit(framework.name, framework.version.value or "", version, capability)
+    row = matrix.cudnn(version)
+    if limit is not None:
+        return broken(_unsupported(framework, gpu, loaded, limit))
+    fits = matches(row.compute_capability, capability) if row is not None and row.compute_capability else None
+    if fits is None or row is None:
+        return unknown(f"the matrix of {matrix.date} does not say which cards cuDNN {version} supports", subject)
+    if fits:
+        return holds(f"cuDNN {version}, compute capability {row.compute_capability}", subject)
+    return broken(_unsupported(framework, gpu, loaded, row))
+
+
+def _unsupported(framework: Framework, gpu: Gpu, loaded: Library, row: Limit | CudnnRelease) -> Finding:
+    name, version = FRAMEWORK_NAMES[framework.name], loaded.version.value
+    refused = isinstance(row, Limit)
+    return Finding(
+        slug="cudnn-gpu-unsupported",
+        severity=Severity.ERROR if refused else Severity.WARN,
+        subject=f"{framework.name} on {gpu_name(gpu)}",
+        title=f"cuDNN {version} no longer supports compute capability {gpu.compute_capability.value}",
+        cause=f"{name} refuses it on such a card." if refused else "Its libraries have no code for the card.",
+        confidence=Confidence.CERTAIN if refused else Confidence.LIKELY,
+        evidence=(
+            Evidence(text=f"cuDNN {version}", source=loaded.path),
+            evidence(f"{gpu.name.value or gpu_name(gpu)}: compute capability", gpu.compute_capability),
+        ),
+        fixes=(
+            Fix(text="Install the last cuDNN that has code for it.",
+                commands=("pip install 'nvidia-cudnn-cu12<9.11'",), safety=Safety.ASK),
+        ),
+        source=f"{row.source}, {row.url}, checked {row.checked}",
     )  # fmt: skip

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpucheck.checks.reading import FRAMEWORK_NAMES, evidence, gpu_present, installed, interpreter_path, pip_pin
+from gpucheck.checks.reading import (
+    FRAMEWORK_NAMES,
+    evidence,
+    gpu_present,
+    installed,
+    interpreter_path,
+    pip_pin,
+    platform,
+)
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
 from gpucheck.findings import Confidence, Evidence, Finding, Fix, Safety, Severity
 from gpucheck.matrix import parse_version
@@ -41,7 +49,7 @@ def framework_installed(facts: Facts, _: Matrix) -> Iterator[Said]:
             )
 
 
-@check("built-for-gpu", "cpu-only-build", "rocm-build")
+@check("built-for-gpu", "cpu-only-build", "rocm-build", "windows-native-tf", by_rows=True)
 def built_for_gpu(facts: Facts, _: Matrix) -> Iterator[Said]:
     """Where there is an NVIDIA GPU, the framework is a CUDA build."""
     for framework in installed(facts):
@@ -59,6 +67,8 @@ def built_for_gpu(facts: Facts, _: Matrix) -> Iterator[Said]:
 def _wrong_build(facts: Facts, framework: Framework, build: str) -> Finding:
     name = FRAMEWORK_NAMES[framework.name]
     kind = "for AMD GPUs (ROCm)" if build == "rocm" else "for the CPU only"
+    if build == "cpu" and _is_windows_tensorflow(facts, framework):
+        return _windows_tensorflow(framework)
     return Finding(
         slug="rocm-build" if build == "rocm" else "cpu-only-build",
         severity=Severity.ERROR,
@@ -73,10 +83,34 @@ def _wrong_build(facts: Facts, framework: Framework, build: str) -> Finding:
     )
 
 
+def _is_windows_tensorflow(facts: Facts, framework: Framework) -> bool:
+    """TensorFlow 2.10 was the last with CUDA for native Windows (its install page, and the wheels)."""
+    version = parse_version(framework.version.value)
+    on_windows = facts.system.os.value == "windows" and framework.name == "tensorflow"
+    return on_windows and version is not None and (version.major, version.minor) > (2, 10)
+
+
+def _windows_tensorflow(framework: Framework) -> Finding:
+    return Finding(
+        slug="windows-native-tf",
+        severity=Severity.ERROR,
+        subject=framework.name,
+        title=f"TensorFlow {framework.version.value} for native Windows has no GPU support",
+        cause="From 2.11 on the Windows wheels are CPU builds; 2.10 was the last with CUDA.",
+        evidence=(
+            evidence("tensorflow version", framework.version),
+            Evidence(text="build: cpu", source=framework.build.source),
+        ),
+        fixes=(
+            Fix(text="Run it in WSL2, where the Linux wheels use the Windows driver."),
+            Fix(text="Or stay with TensorFlow 2.10 and Python 3.10."),
+        ),
+        source="TensorFlow: Install with pip, https://www.tensorflow.org/install/pip",
+    )
+
+
 def _cuda_build(facts: Facts, framework: Framework) -> Fix:
     python, pin = interpreter_path(facts), pip_pin(framework)
-    if facts.system.os.value == "windows" and framework.name == "tensorflow":
-        return Fix(text="TensorFlow after 2.10 has no GPU build for native Windows: use WSL2.")
     if framework.name == "tensorflow":
         commands: tuple[str, ...] = (f"{python} -m pip install 'tensorflow[and-cuda]{pin}'",)
     else:
@@ -89,35 +123,85 @@ def _cuda_build(facts: Facts, framework: Framework) -> Fix:
     return Fix(text="Install the CUDA build of the same version.", commands=commands, safety=Safety.ASK)
 
 
-@check("python-supported", "python-version-unsupported")
+@check("python-supported", "python-version-unsupported", by_rows=True)
 def python_supported(facts: Facts, matrix: Matrix) -> Iterator[Said]:
     """The framework's release has wheels for this Python."""
     python = parse_version(facts.interpreter.version.value)
     for framework in installed(facts):
-        release = matrix.release(framework.name, framework.version.value)
+        known = _pythons(facts, matrix, framework)
         if python is None:
             yield unknown(facts.interpreter.version.missing or "the Python version is not known", framework.name)
-        elif release is None:
+        elif not known:
             yield unknown(matrix.why_unknown(framework.name, framework.version.value), framework.name)
-        elif f"{python.major}.{python.minor}" in release.python:
+        elif f"{python.major}.{python.minor}" in known:
             yield holds(f"Python {python.major}.{python.minor}", framework.name)
         else:
-            yield broken(_wrong_python(facts, framework, release))
+            yield broken(_wrong_python(facts, matrix, framework, known))
 
 
-def _wrong_python(facts: Facts, framework: Framework, release: Release) -> Finding:
-    name = FRAMEWORK_NAMES[framework.name]
+def _pythons(facts: Facts, matrix: Matrix, framework: Framework) -> tuple[str, ...]:
+    """Return the Pythons that have a wheel of a version: on this platform, else on any."""
+    version = framework.version.value
+    release = matrix.release(framework.name, version)
+    here = matrix.builds(framework.name, version, platform(facts))
+    parsed = parse_version(version)
+    anywhere = (
+        () if release is None or parsed is None else tuple(row for row in release.build if row.covers(parsed))
+    )
+    for rows in (here, anywhere):
+        found = dict.fromkeys(python for row in rows for python in row.python)
+        if found:
+            return tuple(found)
+    return ()
+
+
+def _wrong_python(facts: Facts, matrix: Matrix, framework: Framework, known: tuple[str, ...]) -> Finding:
+    name, version = FRAMEWORK_NAMES[framework.name], framework.version.value
+    release = matrix.release(framework.name, version)
+    plain = [python for python in known if not python.endswith("t")] or list(known)
     return Finding(
         slug="python-version-unsupported",
-        severity=Severity.WARN,
+        severity=Severity.ERROR if facts.described else Severity.WARN,
         subject=framework.name,
-        title=f"{name} {release.release} has no wheels for Python {facts.interpreter.version.value}",
-        cause=f"It was published for Python {', '.join(release.python)}.",
-        confidence=Confidence.LIKELY,
+        title=f"{name} {version} has no wheels for Python {facts.interpreter.version.value}",
+        cause=f"It was published for Python {', '.join(plain)}.",
+        confidence=Confidence.CERTAIN if facts.described else Confidence.LIKELY,
         evidence=(
             evidence("Python", facts.interpreter.version),
             evidence(f"{framework.name} version", framework.version),
         ),
-        fixes=(Fix(text=f"Make an environment with Python {release.python[-1]}."),),
-        source=f"{release.source}, {release.url}, checked {release.checked}",
+        fixes=(Fix(text=f"Make an environment with Python {plain[-1]}."),),
+        source=f"{release.source}, {release.url}, checked {release.checked}" if release else None,
+    )
+
+
+@check("wheel-for-platform", "platform-unsupported", by_rows=True)
+def wheel_for_platform(facts: Facts, matrix: Matrix) -> Iterator[Said]:
+    """A release that is still to be installed has a wheel for this operating system and processor."""
+    if not facts.described:
+        yield skipped("only asked of what is still to be installed")
+        return
+    for framework in installed(facts):
+        version, place = framework.version.value, platform(facts)
+        release, parsed = matrix.release(framework.name, version), parse_version(version)
+        rows = [row for row in release.build if parsed and row.covers(parsed)] if release is not None else []
+        if not rows or place is None:
+            yield unknown(matrix.why_unknown(framework.name, version), framework.name)
+        elif matrix.builds(framework.name, version, place):
+            yield holds(place, framework.name)
+        else:
+            yield broken(_no_wheel(framework, release, place, sorted({row.platform for row in rows})))
+
+
+def _no_wheel(framework: Framework, release: Release | None, place: str, platforms: list[str]) -> Finding:
+    name = f"{FRAMEWORK_NAMES[framework.name]} {framework.version.value}"
+    return Finding(
+        slug="platform-unsupported",
+        severity=Severity.ERROR,
+        subject=framework.name,
+        title=f"{name} has no wheel for {place}",
+        cause=f"It was published for {', '.join(platforms)}.",
+        evidence=(evidence(f"{framework.name} version", framework.version),),
+        fixes=(Fix(text="`gpucheck recommend` names a release that has one."),),
+        source=f"{release.source}, {release.url}, checked {release.checked}" if release else None,
     )

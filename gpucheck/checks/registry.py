@@ -35,6 +35,8 @@ class Check:
         family: The module that holds it.
         slugs: The findings that it can yield.
         decisive: Whether ``unknown`` here makes the whole verdict inconclusive.
+        by_rows: Whether it judges versions by the matrix's rows, so that a machine which is only described
+            can be judged too.
         judge: The function.
     """
 
@@ -43,6 +45,7 @@ class Check:
     slugs: tuple[str, ...]
     decisive: bool
     judge: Judge
+    by_rows: bool = False
 
     @property
     def summary(self) -> str:
@@ -53,7 +56,7 @@ class Check:
 REGISTRY: dict[str, Check] = {}
 
 
-def check(name: str, *slugs: str, decisive: bool = False) -> Callable[[Judge], Judge]:
+def check(name: str, *slugs: str, decisive: bool = False, by_rows: bool = False) -> Callable[[Judge], Judge]:
     """Register a function as the check ``name``.
 
     Raises:
@@ -66,7 +69,9 @@ def check(name: str, *slugs: str, decisive: bool = False) -> Callable[[Judge], J
         if not judge.__doc__:
             raise ValueError(f"the check {name!r} has no docstring")
         family = judge.__module__.rpartition(".")[2]
-        REGISTRY[name] = Check(name=name, family=family, slugs=slugs, decisive=decisive, judge=judge)
+        REGISTRY[name] = Check(
+            name=name, family=family, slugs=slugs, decisive=decisive, by_rows=by_rows, judge=judge
+        )
         return judge
 
     return register

@@ -100,6 +100,12 @@ TROUBLES: dict[str, Trouble] = {
         remedy="Look into `sudo dmesg | grep -i -e NVRM -e Xid`, then reboot or reseat the card.",
         follows=SEES_NO_GPU,
     ),
+    "gpu-unsupported-by-driver": Trouble(
+        meaning="The driver branch is newer than the last one that knows this GPU's architecture: R470 for "
+        "Kepler, R580 for Maxwell, Pascal and Volta. The driver then does not list the card.",
+        remedy="Install the last driver branch for the card; its CUDA 12 builds go on working with it.",
+        follows=("gpu-missing", *NO_DRIVER),
+    ),
     "gpu-lost": Trouble(
         meaning="The driver lists the GPU but can no longer talk to it: it fell off the PCIe bus.",
         remedy="Reboot; if it comes back, look at power, cooling and the Xid lines of the kernel log.",
@@ -130,6 +136,11 @@ TROUBLES: dict[str, Trouble] = {
         remedy="Install a CUDA build of the same version.",
         follows=("silent-cpu-fallback", "smoke-failed"),
     ),
+    "windows-native-tf": Trouble(
+        meaning="TensorFlow has no GPU support on native Windows since 2.11: its Windows wheels are CPU builds.",
+        remedy="Run it in WSL2 with the Linux wheels, or stay with TensorFlow 2.10.",
+        follows=("silent-cpu-fallback", "smoke-failed"),
+    ),
     "rocm-build": Trouble(
         meaning="The framework was built for AMD GPUs (ROCm). It cannot use an NVIDIA GPU.",
         remedy="Install a CUDA build of the same version.",
@@ -139,6 +150,11 @@ TROUBLES: dict[str, Trouble] = {
         meaning="This release of the framework has no wheels for this Python version.",
         remedy="Use a Python that the release supports.",
         follows=("smoke-failed", "smoke-not-started"),
+    ),
+    "platform-unsupported": Trouble(
+        meaning="This release of the framework has no wheel for this operating system and processor.",
+        remedy="Take a release that has one, or build it from source.",
+        follows=("python-version-unsupported",),
     ),
     "driver-too-old": Trouble(
         meaning="The CUDA runtime that the framework was built with needs a newer driver. Within one CUDA "
@@ -150,12 +166,45 @@ TROUBLES: dict[str, Trouble] = {
         meaning="The framework's binary carries no code that this GPU can run: neither machine code of its "
         "generation nor PTX that could be compiled for it.",
         remedy="Install a build or a release whose arch list covers the card.",
-        follows=("smoke-failed", "convolution-wrong"),
+        follows=("cudnn-gpu-unsupported", "smoke-failed", "convolution-wrong"),
     ),
     "jit-ptx-slow-start": Trouble(
         meaning="The binary has no machine code for this GPU, only PTX: the driver compiles it at the first "
         "start, which can take minutes.",
         remedy="Nothing needs to be done; a newer release may carry code for the card.",
+    ),
+    "package-conflict": Trouble(
+        meaning="Two packages ask for versions of a third that exclude each other, or a package is installed in "
+        "a version that a framework does not accept.",
+        remedy="Choose versions that go together (`gpucheck recommend` names them), or use two environments.",
+        follows=("smoke-not-started",),
+    ),
+    "package-files-overwritten": Trouble(
+        meaning="Packages of one library for different CUDA majors (nvidia-cudnn-cu12 and -cu13) install the same "
+        "files. pip does not notice; the last one installed wins, and removing one breaks the other.",
+        remedy="One environment for each framework; or install again, last, what the framework in use needs.",
+        follows=("cudnn-version-mismatch", "smoke-failed"),
+    ),
+    "numpy-abi-mismatch": Trouble(
+        meaning="The framework was compiled for another generation of NumPy than the one installed.",
+        remedy="Install a NumPy of the generation that it was compiled for, mostly `numpy<2`.",
+        follows=("smoke-failed", "smoke-not-started"),
+    ),
+    "protobuf-mismatch": Trouble(
+        meaning="The framework's generated code does not work with the protobuf that is installed.",
+        remedy="Install a protobuf of the range that it works with.",
+        follows=("smoke-failed", "smoke-not-started"),
+    ),
+    "keras-mismatch": Trouble(
+        meaning="TensorFlow and Keras are of releases that do not go together.",
+        remedy="Install the Keras that the TensorFlow release asks for.",
+        follows=("smoke-failed", "smoke-not-started"),
+    ),
+    "cudnn-gpu-unsupported": Trouble(
+        meaning="The cuDNN that is loaded is too new for the card: from 9.11 on it has no code below compute "
+        "capability 7.5, and PyTorch from 2.10 on refuses it there.",
+        remedy="Install cuDNN below 9.11, or a build of the framework that brings one.",
+        follows=("smoke-failed", "cudnn-init-failed", "convolution-without-cudnn"),
     ),
     "cudnn-version-mismatch": Trouble(
         meaning="The loader takes another cuDNN than the framework was built with, and an older one: "

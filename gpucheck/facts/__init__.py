@@ -55,7 +55,10 @@ class Facts:
     Attributes:
         pci_cards: Display and 3D controllers on the PCI bus, of all vendors.
         gpus: GPUs that NVML lists.
+        packages: Versions of the packages that the frameworks require, and of NVIDIA's, by normalised name;
+            an empty version: named by a requirement that leaves it open.
         environment: The environment variables that matter, and no others.
+        described: Whether nobody looked at a machine: it is described, and its packages are only wanted.
         probes: How each probe went.
         smoke: Smoke trainings.
     """
@@ -66,7 +69,9 @@ class Facts:
     pci_cards: Fact[tuple[PciCard, ...]] = unread()
     gpus: Fact[tuple[Gpu, ...]] = unread()
     frameworks: tuple[Framework, ...] = ()
+    packages: Fact[dict[str, str]] = unread()
     environment: Fact[dict[str, str]] = unread()
+    described: bool = False
     probes: tuple[ProbeRun, ...] = ()
     smoke: tuple[SmokeRun, ...] = ()
 

@@ -157,6 +157,7 @@ class Framework:
         cudnn_built: cuDNN it was built with, e.g. ``9.20.0``.
         cudnn_loaded: The cuDNN that the loader would take.
         arch_list: Code that the binary carries, e.g. ``sm_90``, ``compute_90``.
+        requires: What its metadata requires, as requirement lines of PEP 508.
     """
 
     name: str
@@ -170,6 +171,7 @@ class Framework:
     cudnn_built: Fact[str] = unread()
     cudnn_loaded: Fact[Library] = unread()
     arch_list: Fact[tuple[str, ...]] = unread()
+    requires: Fact[tuple[str, ...]] = unread()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,34 +11,39 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from gpucheck.matrix.load import MatrixError, folder, read_row, read_rows, read_toml
+from gpucheck.matrix.releases import Build, Companion, Package, PackageLimit, Release, Trouble
 from gpucheck.matrix.rows import (
     Architecture,
-    Build,
+    Branch,
+    CudnnRelease,
     Encoding,
     Floor,
     Head,
     Limit,
     Product,
-    Release,
     Row,
     Rule,
     Toolkit,
-    Trouble,
 )
+from gpucheck.matrix.versions import matches, parse_version, published
 
 __all__ = [
     "Architecture",
+    "Branch",
     "Build",
+    "Companion",
+    "CudnnRelease",
     "Encoding",
     "Floor",
     "Head",
     "Limit",
     "Matrix",
     "MatrixError",
+    "Package",
+    "PackageLimit",
     "Product",
     "Release",
     "Row",
@@ -48,37 +53,10 @@ __all__ = [
     "folder",
     "matches",
     "parse_version",
+    "published",
 ]
 
 R = TypeVar("R", bound=Row)
-
-
-def parse_version(text: str | None) -> Version | None:
-    """Return a version that can be compared, or None when the text is not one."""
-    try:
-        return Version(text) if text is not None else None
-    except InvalidVersion:
-        return None
-
-
-def matches(specifier: str, text: str | None) -> bool | None:
-    """Whether a version fits a PEP 440 specifier; None when either cannot be parsed.
-
-    Pre-releases count as versions like any other: packaging's default changed between 24 and 26.
-    """
-    version = parse_version(text)
-    try:
-        return None if version is None else SpecifierSet(specifier).contains(version, prereleases=True)
-    except InvalidSpecifier:
-        return None
-
-
-def published(version: str | None) -> bool:
-    """Whether a version is a release as the framework's project publishes it, e.g. ``2.13.0+cu130``."""
-    parsed = parse_version(version)
-    if parsed is None or parsed.is_prerelease:
-        return False
-    return parsed.local is None or parsed.local == "cpu" or parsed.local.startswith("cu")
 
 
 class Matrix:
@@ -99,6 +77,7 @@ class Matrix:
             raise MatrixError(f"{overlay}: is not a folder with matrix files")
         self.folders = [overlay, self.base] if overlay is not None else [self.base]
         self._releases: dict[tuple[str, str], Release | None] = {}
+        self._rows: dict[tuple[str, str], tuple[Row, ...]] = {}
 
     @cached_property
     def date(self) -> datetime.date:
@@ -108,18 +87,77 @@ class Matrix:
 
     def rows(self, file: str, key: str, kind: type[R]) -> tuple[R, ...]:
         """Return all rows of one array of tables, the overlay's first."""
-        paths = [place / file for place in self.folders if (place / file).exists()]
-        return tuple(row for path in paths for row in read_rows(path, key, kind))
+        if (file, key) not in self._rows:
+            paths = [place / file for place in self.folders if (place / file).exists()]
+            self._rows[file, key] = tuple(row for path in paths for row in read_rows(path, key, kind))
+        return self._rows[file, key]  # type: ignore[return-value]
 
     def floor(self, cuda_major: int) -> Floor | None:
         """Return the lowest driver for any CUDA runtime of a major."""
         rows = self.rows("cuda/floors.toml", "floor", Floor)
         return next((row for row in rows if row.cuda_major == cuda_major), None)
 
+    def toolkit(self, version: str | None) -> Toolkit | None:
+        """Return a CUDA toolkit by major and minor, e.g. ``10.1``."""
+        rows = self.rows("cuda/toolkits.toml", "toolkit", Toolkit)
+        return next((row for row in rows if row.version == version), None)
+
+    def branch(self, driver: Version) -> Branch | None:
+        """Return the branch of a driver version: the newest that is not above its first number.
+
+        Windows drivers count on inside a branch (581.29 is of R580).
+        """
+        rows = [row for row in self.rows("cuda/branches.toml", "branch", Branch) if row.branch <= driver.major]
+        return max(rows, key=lambda row: row.branch, default=None)
+
+    def architecture(self, compute_capability: str | None) -> Architecture | None:
+        """Return the architecture of a compute capability such as ``8.6``."""
+        rows = self.rows("cuda/architectures.toml", "architecture", Architecture)
+        return next((row for row in rows if compute_capability in row.compute_capabilities), None)
+
+    def integrated(self) -> frozenset[str]:
+        """Return the compute capabilities of GPUs inside Tegra processors."""
+        rows = self.rows("cuda/architectures.toml", "architecture", Architecture)
+        return frozenset(text for row in rows if row.integrated for text in row.compute_capabilities)
+
     def cudnn_rule(self, framework: str) -> Rule | None:
         """Return how the loaded cuDNN must relate to the built one."""
         rows = self.rows("cudnn.toml", "rule", Rule)
         return next((row for row in rows if row.framework == framework), None)
+
+    def cudnn(self, version: str | None) -> CudnnRelease | None:
+        """Return the row of a cuDNN release: of ``9.10.2.21`` that of 9.10.2, else that of 9.10."""
+        parsed = parse_version(version)
+        if parsed is None:
+            return None
+        rows = self.rows("cudnn.toml", "release", CudnnRelease)
+        names = [".".join(map(str, parsed.release[:length])) for length in (3, 2)]
+        return next((row for name in names for row in rows if row.version == name), None)
+
+    def cudnn_limit(self, framework: str, version: str, cudnn: str, compute_capability: str) -> Limit | None:
+        """Return the row by which a framework refuses a cuDNN on a compute capability."""
+        for row in self.rows("cudnn.toml", "limit", Limit):
+            if (
+                row.framework == framework
+                and matches(row.release, version)
+                and matches(row.cudnn, cudnn)
+                and matches(row.compute_capability, compute_capability)
+            ):
+                return row
+        return None
+
+    def products(self) -> tuple[Product, ...]:
+        """Return every GPU product that the matrix knows."""
+        return self.rows("gpus.toml", "gpu", Product)
+
+    def packages(self) -> tuple[Package, ...]:
+        """Return NVIDIA's library packages on the package index."""
+        return self.rows("packages/nvidia.toml", "package", Package)
+
+    def package_limits(self, framework: str, version: str | None) -> tuple[PackageLimit, ...]:
+        """Return what a version of a framework needs of other packages, beside what its METADATA declares."""
+        rows = self.rows(f"packages/{framework}.toml", "package-limit", PackageLimit)
+        return tuple(row for row in rows if matches(row.release, version))
 
     def releases(self, framework: str) -> list[Version]:
         """Return the minor releases of a framework that the matrix knows, oldest first."""
@@ -137,26 +175,41 @@ class Matrix:
             self._releases[key] = self._read_release(*key)
         return self._releases[key]
 
-    def build(self, framework: str, version: str | None, platform: str, cuda: str | None) -> Build | None:
-        """Return the published build of a release for a platform whose CUDA runtime is ``cuda``.
+    def builds(self, framework: str, version: str | None, platform: str | None) -> tuple[Build, ...]:
+        """Return the published builds of a version for a platform, the package index's own first.
 
         A version with a label of its own (``2.10.0a0+b4e4ee81d3.nv25.11``) or a pre-release is somebody's own
         build: the rows say nothing about it.
         """
         release = self.release(framework, version) if published(version) else None
-        builds = release.build if release is not None else ()
-        return next((row for row in builds if row.platform == platform and row.cuda_runtime == cuda), None)
+        parsed = parse_version(version)
+        if release is None or parsed is None:
+            return ()
+        found = [row for row in release.build if row.platform == platform and row.covers(parsed)]
+        return tuple(sorted(found, key=lambda row: not row.default))
+
+    def build(self, framework: str, version: str | None, platform: str, cuda: str | None) -> Build | None:
+        """Return the published build of a version for a platform whose CUDA runtime is ``cuda``."""
+        rows = self.builds(framework, version, platform)
+        return next((row for row in rows if row.cuda_runtime == cuda), None)
 
     def why_unknown(self, framework: str, version: str | None) -> str:
-        """Say why `release` has no answer: newer than the data, older, or not a version."""
+        """Say why the matrix has no answer: newer than the data, older, or not a version."""
         parsed, known = parse_version(version), self.releases(framework)
         if parsed is None:
             return f"{version!r} is not a version that can be compared"
         if not published(version):
             return f"{framework} {version} is a build of its own; the matrix knows published releases only"
-        if known and (parsed.major, parsed.minor) > (known[-1].major, known[-1].minor):
-            return f"{framework} {version} is newer than the matrix of {self.date} (its newest: {known[-1]})"
+        newest = max(self.patches(framework, str(known[-1]))) if known else None
+        if newest is not None and Version(parsed.public) > newest:
+            return f"{framework} {version} is newer than the matrix of {self.date} (its newest: {newest})"
         return f"the matrix of {self.date} has no row for {framework} {version}"
+
+    def patches(self, framework: str, version: str) -> list[Version]:
+        """Return the patch releases that the matrix knows of a minor release, oldest first."""
+        release = self.release(framework, version)
+        texts = {text for row in release.build for text in row.versions} if release is not None else set()
+        return sorted(map(Version, texts)) or [Version(version)]
 
     def _read_release(self, framework: str, release: str) -> Release | None:
         for place in self.folders:

@@ -37,21 +37,88 @@ class Toolkit(Row):
     """A CUDA toolkit and the driver that NVIDIA lists for it.
 
     Below CUDA 11 that driver is demanded; from 11 on it is only the one that the toolkit shipped with.
+
+    Attributes:
+        version: ``12.4`` is the first release, ``12.4.1`` its update 1.
+        linux: Driver version.
+        windows: Driver version.
+        linux_driver_bundled: False where the toolkit's installer no longer brings a driver.
+        windows_driver_bundled: The same on Windows.
     """
 
     version: str
     linux: str | None = None
     windows: str | None = None
+    linux_driver_bundled: bool | None = None
+    windows_driver_bundled: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Branch(Row):
+    """A driver branch.
+
+    Attributes:
+        branch: Its number, the first part of the driver version.
+        driver_cuda: Highest CUDA that its drivers support.
+        kind: NVIDIA's class of it, one of `BRANCH_KINDS`.
+        end_of_life: Month of the last release, ``2026-06``.
+    """
+
+    branch: int
+    driver_cuda: str | None = None
+    kind: str | None = None
+    end_of_life: str | None = None
+
+
+BRANCH_KINDS = ("long-term-support", "production", "new-feature", "legacy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForwardSupport(Row):
+    """Whether cuda-compat (forward compatibility) works on a line of products."""
+
+    products: str
+    supported: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForwardPackage(Row):
+    """A cuda-compat package, and the driver branches beside which NVIDIA supports it."""
+
+    package: str
+    cuda: str
+    driver_branches: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForwardError(Row):
+    """A CUresult that forward compatibility can end in."""
+
+    code: int
+    name: str
+    meaning: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture(Row):
-    """A GPU architecture; the last driver branch and toolkit for it, None while support goes on."""
+    """A GPU architecture; the last driver branch and toolkit for it, None while support goes on.
+
+    Attributes:
+        name: ``Volta``.
+        compute_capabilities: ``7.0``; several rows of one name differ in theirs.
+        last_driver_branch: Newer drivers do not know it.
+        last_toolkit_major: Newer toolkits cannot compile for it.
+        first_toolkit: The oldest toolkit that can.
+        integrated: Whether these are GPUs inside Tegra processors (Jetson). Machine code of another compute
+            capability does not run there.
+    """
 
     name: str
     compute_capabilities: tuple[str, ...]
     last_driver_branch: int | None = None
     last_toolkit_major: int | None = None
+    first_toolkit: str | None = None
+    integrated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,71 +152,48 @@ class Encoding(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class Limit(Row):
-    """A cuDNN that a framework refuses on some compute capabilities (PEP 440 specifiers)."""
+    """A cuDNN that some releases of a framework refuse on some compute capabilities (PEP 440 specifiers)."""
 
     framework: str
     cudnn: str
     compute_capability: str
+    release: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CudnnRelease(Row):
+    """A cuDNN release.
+
+    Attributes:
+        version: ``9.10.2``, or ``7.6`` where the source speaks of the minor as a whole.
+        cuda: CUDA runtimes that it is published for: ``10.1``, or ``12`` for every 12.x.
+        compute_capability: PEP 440 specifier over compute capabilities.
+        driver_linux: Least driver that it lists.
+    """
+
+    version: str
+    cuda: tuple[str, ...] = ()
+    compute_capability: str | None = None
+    driver_linux: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Product(Row):
-    """A GPU product: the fall-back for reports that do not tell the compute capability."""
+    """A GPU product: the fall-back for reports that do not tell the compute capability.
+
+    Attributes:
+        name: As on NVIDIA's pages, with NVIDIA in front.
+        compute_capability: ``8.6``.
+        architecture: A name in ``cuda/architectures.toml``.
+        aliases: Other names that mean this product alone.
+        integrated: Whether it is a Jetson module or another Tegra.
+    """
 
     name: str
     compute_capability: str
     architecture: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Build(Row):
-    """One binary of a framework release.
-
-    Attributes:
-        platform: e.g. ``linux-x86_64``.
-        variant: ``cpu``, ``cuda`` or torch's local label, e.g. ``cu130``.
-        default: Whether the plain package index gives this one for that platform.
-        cuda_runtime: CUDA runtime it was built with, e.g. ``13.0``.
-        cudnn: cuDNN it was built with, e.g. ``9.20.0``.
-        cudnn_pin: The requirement on the cuDNN package, as its METADATA has it.
-        nccl_pin: The same for NCCL.
-        arch_list: ``sm_XX`` machine code and ``compute_XX`` PTX that it carries.
-        glibc: Least glibc, from the wheel's tag.
-    """
-
-    platform: str
-    variant: str
-    default: bool
-    cuda_runtime: str | None = None
-    cudnn: str | None = None
-    cudnn_pin: str | None = None
-    nccl_pin: str | None = None
-    arch_list: tuple[str, ...] = ()
-    glibc: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trouble(Row):
-    """A known breakage of a release that version rules do not show.
-
-    Attributes:
-        compute_capability: PEP 440 specifier over compute capabilities.
-        kind: ``ptx-broken``: the PTX that such a card would need to compile is reported broken.
-    """
-
-    compute_capability: str
-    kind: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Release(Row):
-    """A minor release of a framework, with all its builds."""
-
-    framework: str
-    release: str
-    python: tuple[str, ...]
-    build: tuple[Build, ...] = ()
-    trouble: tuple[Trouble, ...] = ()
+    aliases: tuple[str, ...] = ()
+    integrated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gpucheck.facts import Driver, Facts, Framework, ProbeRun, System, absent, blank
+from gpucheck.facts import Driver, Facts, Framework, ProbeRun, System, absent, blank, seen
 from gpucheck.probe import cudnn, distributions, driver, frameworks, interpreter, pci
 from gpucheck.probe import system as system_probe
 from gpucheck.probe.interpreter import InterpreterError, Target
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gpucheck.facts import Fact, Gpu
+    from gpucheck.probe.distributions import Distribution
 
 __all__ = ["InterpreterError", "gather"]
 
@@ -76,7 +77,8 @@ def gather(
     asked = probes.run("driver-start", _not_asked, driver.ask, kernel)
     try:
         cards = probes.run("pci", absent, pci.cards, root)
-        found = probes.run("frameworks", _no_frameworks, _frameworks, target, root, environ, deadline)
+        installed = probes.run("distributions", lambda _: {}, distributions.scan, target.folders)
+        found = probes.run("frameworks", _no_frameworks, _frameworks, target, installed, root, environ, deadline)
         answered, gpus = probes.run(
             "driver", lambda why: _no_driver(kernel, why), _listen, kernel, asked, deadline
         )
@@ -90,6 +92,7 @@ def gather(
         pci_cards=cards,
         gpus=gpus,
         frameworks=found,
+        packages=probes.run("packages", absent, _packages, target, installed),
         environment=probes.run("environment", absent, system_probe.environment, environ),
         probes=tuple(probes.runs),
     )
@@ -106,18 +109,29 @@ def _listen(
     return driver.with_cuda(answered, cuda), gpus
 
 
-def _frameworks(target: Target, root: Path, environ: Mapping[str, str], deadline: float) -> tuple[Framework, ...]:
-    installed = distributions.scan(target.folders)
+def _packages(target: Target, installed: Mapping[str, Distribution]) -> Fact[dict[str, str]]:
+    owners = {own.name for name in FRAMEWORKS if (own := frameworks.recorded(name, installed)) is not None}
+    found = distributions.versions(installed, map(distributions.normalise, owners))
+    return seen(found, f"dist-info folders of {target.facts.prefix.value or 'the interpreter'}")
+
+
+def _frameworks(
+    target: Target,
+    installed: Mapping[str, Distribution],
+    root: Path,
+    environ: Mapping[str, str],
+    deadline: float,
+) -> tuple[Framework, ...]:
     prefix = Path(target.facts.prefix.value or "/")
     found = []
     for name in FRAMEWORKS:
         place = frameworks.locate(name, target.folders, installed)
-        seen = frameworks.framework(name, place, frameworks.recorded(name, installed))
-        if place is not None and seen.build.value == "cuda":
-            major = frameworks.cudnn_major(seen)
+        one = frameworks.framework(name, place, frameworks.recorded(name, installed))
+        if place is not None and one.build.value == "cuda":
+            major = frameworks.cudnn_major(one)
             library = cudnn.loaded(place.folder, major, prefix, installed, root, environ, deadline)
-            seen = replace(seen, cudnn_loaded=library)
-        found.append(seen)
+            one = replace(one, cudnn_loaded=library)
+        found.append(one)
     return tuple(found)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 
 @dataclass(frozen=True)
@@ -61,3 +61,18 @@ def pinned(requirements: Iterable[str], prefix: str) -> tuple[str, str] | None:
         if found is not None:
             return found.group(2), text.partition(";")[0].strip()
     return None
+
+
+def versions(installed: Mapping[str, Distribution], frameworks: Iterable[str]) -> dict[str, str]:
+    """Return the versions of what some distributions require, and of NVIDIA's packages; no others."""
+    wanted = {
+        normalise(found[0])
+        for name in frameworks
+        for text in installed[name].requirements
+        if (found := re.match(r"[\w.-]+", text))
+    }
+    return {
+        name: found.version
+        for name, found in sorted(installed.items())
+        if name in wanted or name.startswith(("nvidia-", "cuda-"))
+    }

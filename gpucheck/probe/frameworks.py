@@ -75,6 +75,9 @@ def framework(name: str, place: Place | None, recorded: Distribution | None) -> 
         if owner
         else absent("no dist-info folder: not installed by pip"),
         installer=_installer(owner),
+        requires=seen(tuple(owner.requirements), str(owner.path / "METADATA"))
+        if owner
+        else absent("no dist-info folder"),
         cudnn_loaded=absent("not a CUDA build"),
         **build,
     )

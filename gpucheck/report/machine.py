@@ -119,5 +119,5 @@ def _framework(report: Report, framework: Framework) -> Marked:
     loaded = framework.cudnn_loaded.value
     if loaded is not None and loaded.version.known:
         parts.append(f"cuDNN {loaded.version.value}")
-    families = ("framework", "cuda", "cudnn")
+    families = ("framework", "cuda", "architecture", "packages", "cudnn")
     return _mark(report, families, framework.name), ", ".join(parts)
