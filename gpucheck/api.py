@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from gpucheck.checks import Check
     from gpucheck.facts import Facts
     from gpucheck.findings import Report
+    from gpucheck.recommend import Recommendation
+    from gpucheck.refresh.run import Changes
 
     Listener = Callable[[str, dict[str, Any]], None]
 
@@ -103,6 +106,142 @@ def smoke(
         facts = replace(facts, frameworks=concerned)
         return diagnose(facts, rows, fail_on=threshold, demanded=demanded)
     return proof
+
+
+def matrix_check(
+    wanted: Sequence[str],
+    *,
+    files: Sequence[Path] = (),
+    driver: str | None = None,
+    gpus: Sequence[str] = (),
+    python: str | None = None,
+    os: str = "linux",
+    processor: str | None = None,
+    variant: str | None = None,
+    matrix: Path | None = None,
+    fail_on: str = "error",
+) -> Report:
+    """Judge a machine and packages that are only described, before anything is installed.
+
+    Args:
+        wanted: Requirements such as ``torch==2.9``.
+        files: requirements.txt, uv.lock or environment.yml to read more from.
+        driver: Driver version, or its branch.
+        gpus: Product names or compute capabilities.
+        python: Python version.
+        os: linux, windows, wsl or macos.
+        processor: x86_64 or aarch64.
+        variant: CUDA variant of torch, e.g. ``cu126``.
+        matrix: A folder of rows to lay over the shipped matrix.
+        fail_on: Least severity that makes the exit status 1.
+
+    Raises:
+        ValueError: Something of the description cannot be understood.
+    """
+    from gpucheck import describe
+    from gpucheck.describe.files import read
+    from gpucheck.describe.machine import variant as read_variant
+
+    rows, threshold = _matrix(matrix), FailOn(fail_on)
+    asked = [describe.parse(text) for text in wanted] + [one for file in files for one in read(file)]
+    if variant is not None:
+        label = read_variant(variant)
+        asked = [
+            replace(one, variant=label) if isinstance(one, describe.Wanted) and one.framework == "torch" else one
+            for one in asked
+        ]
+    python = python or describe.python_of(asked)
+    machine = describe.machine(rows, driver=driver, gpus=gpus, python=python, os=os, processor=processor)
+    return diagnose(describe.installed_into(machine, rows, asked), rows, fail_on=threshold)
+
+
+def recommend(
+    framework: str = "all",
+    *,
+    driver: str | None = None,
+    gpus: Sequence[str] = (),
+    python: str | None = None,
+    os: str | None = None,
+    processor: str | None = None,
+    variant: str | None = None,
+    matrix: Path | None = None,
+) -> Recommendation:
+    """Say what to install here, or on a machine that is described by any of the arguments.
+
+    Args:
+        framework: ``torch``, ``tf`` or ``all``.
+        driver: Driver version, or its branch.
+        gpus: Product names or compute capabilities.
+        python: A Python version; for this machine also the path of an interpreter.
+        os: linux, windows, wsl or macos.
+        processor: x86_64 or aarch64.
+        variant: Only this CUDA variant of torch, e.g. ``cu126``.
+        matrix: A folder of rows to lay over the shipped matrix.
+
+    Raises:
+        ValueError: Something of the description cannot be understood.
+    """
+    from gpucheck import describe
+    from gpucheck.describe.machine import variant as read_variant
+    from gpucheck.recommend import recommendation
+
+    rows = _matrix(matrix)
+    if driver is None and not gpus and os is None and processor is None:
+        machine = describe.reduced(_this_machine(python))
+    else:
+        machine = describe.machine(
+            rows, driver=driver, gpus=gpus, python=python, os=os or "linux", processor=processor
+        )
+    label = read_variant(variant) if variant is not None else None
+    return recommendation(rows, machine, framework, label)
+
+
+def _this_machine(python: str | None) -> Facts:
+    from gpucheck.describe.machine import DescriptionError, python_version, said
+
+    try:
+        version = python_version(python) if python is not None else None
+    except DescriptionError:
+        return probe.gather(python)
+    facts = probe.gather()
+    if version is None:
+        return facts
+    return replace(facts, interpreter=replace(facts.interpreter, version=said(version)))
+
+
+def refresh(
+    only: Sequence[str] = (),
+    *,
+    target: Path | None = None,
+    every: bool = False,
+    matrix: Path | None = None,
+    listen: Callable[[str], None] = lambda _: None,
+) -> Changes:
+    """Compare the matrix with the package index, over the network; with ``target`` write what changed.
+
+    Args:
+        only: ``torch``, ``tensorflow``, ``packages``; empty for all.
+        target: Folder for the files that changed, to be laid over the matrix.
+        every: Whether every wheel is read again, not only new ones and the newest release.
+        matrix: A folder of rows to lay over the shipped matrix.
+        listen: Called with what is being read.
+
+    Raises:
+        ValueError: The index cannot be read, or a file not be written.
+    """
+    from gpucheck.refresh import run
+
+    today = datetime.datetime.now(tz=datetime.timezone.utc).date()
+    return run.refresh(_matrix(matrix), only, today, target=target, every=every, listen=listen)
+
+
+def open_matrix(overlay: Path | None = None) -> Matrix:
+    """Return the matrix, with rows of the user's own over it where a folder is named.
+
+    Raises:
+        MatrixError: A row of the user's own cannot be used.
+    """
+    return _matrix(overlay)
 
 
 def _matrix(overlay: Path | None) -> Matrix:

@@ -29,7 +29,8 @@ MAY_IMPORT = {
     "smoketest": {"facts", "fixes", "children"},
     "policy": {"facts", "findings"},
     "catalogue": {"checks"},
-    "report": {"facts", "findings", "catalogue", "__version__"},
+    "tables": {"matrix"},
+    "report": {"facts", "findings", "catalogue", "recommend", "tables", "__version__"},
 }
 UNBOUND = {"cli", "api", "__init__", "__main__"}  # they put the rooms together
 ONLY_IN = {
@@ -39,7 +40,7 @@ ONLY_IN = {
     "torch": {"smoketest/children/train_torch.py"},
     "tensorflow": {"smoketest/children/train_tensorflow.py"},
     "numpy": {"smoketest/children"},
-    "packaging": {"matrix", "refresh", "describe"},
+    "packaging": {"matrix", "refresh", "describe", "recommend"},
     "requests": {"refresh"},
     "remotezip": {"refresh"},
     "tomli_w": {"refresh"},

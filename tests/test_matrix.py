@@ -36,7 +36,7 @@ def test_our_rows_are_sound() -> None:
 
 def test_every_row_has_a_source_and_a_date() -> None:
     rows = list(all_rows(folder()))
-    assert len(rows) > 100
+    assert len(rows) > 1000
     for place, row in rows:
         assert row.source, place
         assert row.url.startswith("https://"), place
@@ -75,6 +75,17 @@ def test_the_files_fit_their_schemas(path: Path) -> None:
         ("frameworks/torch/2.13.toml", 'release = "2.13"', 'release = "2.12"', "says torch 2.12"),
         ("frameworks/torch/2.13.toml", '"sm_75"', '"75"', "arch-list has '75'"),
         ("frameworks/torch/2.13.toml", "default = true", 'default = "yes"', "must be true or false"),
+        ("gpus.toml", 'architecture = "Hopper"', 'architecture = "Volta"', "is Volta, but 9.0 is Hopper"),
+        ("frameworks/torch/2.13.toml", 'cuda-runtime = "13.0"', 'cuda-runtime = "13.9"', "no row for CUDA 13.9"),
+        ("frameworks/torch/2.13.toml", 'cudnn = "9.20.0"', 'cudnn = "9.77.0"', "no row for cuDNN 9.77.0"),
+        ("frameworks/torch/2.13.toml", "==9.20.0.48", "==9.20.0.47", "nvidia-cudnn-cu13 has no version 9.20.0.47"),
+        ("frameworks/torch/2.13.toml", '"sm_75"', '"sm_79"', "sm_79 belongs to no architecture"),
+        ("frameworks/torch/2.13.toml", 'versions = ["2.13.0"]', 'versions = ["2.12.0"]', "do not belong to 2.13"),
+        ("frameworks/torch/2.9.toml", 'versions = ["2.9.1"]', 'versions = ["2.9.0"]', "a second cu128 build"),
+        ("frameworks/torch/2.9.toml", '"2.9.0", "2.9.1"', '"2.9.1", "2.9.0"', "not in order"),
+        ("cudnn.toml", 'version = "9.10.2"', 'version = "9.99.2"', "out of order"),
+        ("cuda/branches.toml", 'kind = "production"', 'kind = "good"', "kind 'good' is none of"),
+        ("packages/torch.toml", 'needs = "<2"', 'needs = "2"', "'2' is not a version specifier"),
         ("matrix.toml", "date = 2026-11-22", "date = 2020-01-01", "but the newest row was checked on 2026-11-22"),
     ],
 )

@@ -45,7 +45,7 @@ def test_every_machine_has_a_screen(machine) -> None:
     for verbosity in (-1, 0, 1):
         console = text.console(io.StringIO(), "never")
         first = text.render(diagnose(machine.facts, MATRIX), console, verbosity=verbosity).splitlines()[0]
-        assert first.startswith(("Healthy", "Problem: ", "Inconclusive: "))
+        assert first.startswith(("Healthy", "Fits", "Problem: ", "Inconclusive: "))
 
 
 def test_the_root_cause_stands_first_with_cause_and_cure() -> None:

@@ -140,11 +140,22 @@ def cudnn_supports_gpu(facts: Facts, matrix: Matrix) -> Iterator[Said]:
         for gpu in distinct(facts) if framework.build.value == "cuda" else ():
             subject = f"{framework.name} on {gpu_name(gpu)}"
             if loaded is None or parse_version(loaded.version.value) is None:
-                yield skipped("the cuDNN that it loads is not known", subject)
+                yield _without_version(facts, matrix, framework, gpu)
             elif gpu.compute_capability.value is None:
                 yield unknown(gpu.compute_capability.missing or "no compute capability", subject)
             else:
                 yield _on_gpu(matrix, framework, gpu, loaded)
+
+
+def _without_version(facts: Facts, matrix: Matrix, framework: Framework, gpu: Gpu) -> Said:
+    """A described wheel whose cuDNN no source names is unknown, unless no cuDNN at all would be too new."""
+    subject, capability = f"{framework.name} on {gpu_name(gpu)}", gpu.compute_capability.value
+    why = framework.cudnn_loaded.missing or "the cuDNN that it loads is not known"
+    if not facts.described or framework.cudnn_loaded.source is not None:
+        return skipped(why, subject)
+    if all(matches(row.compute_capability or "", capability) for row in matrix.cudnn_releases()):
+        return holds(f"every cuDNN that the matrix knows supports compute capability {capability}", subject)
+    return unknown(why, subject)
 
 
 def _on_gpu(matrix: Matrix, framework: Framework, gpu: Gpu, loaded: Library) -> Said:

@@ -15,13 +15,13 @@ from gpucheck.checks.reading import (
 )
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
 from gpucheck.findings import Confidence, Evidence, Finding, Fix, Safety, Severity
-from gpucheck.matrix import parse_version
+from gpucheck.matrix import matches, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gpucheck.facts import Facts, Framework
-    from gpucheck.matrix import Matrix, Release
+    from gpucheck.matrix import Matrix, PackageLimit, Release
 
 
 @check("framework-installed", "torch-not-installed", "tensorflow-not-installed")
@@ -129,14 +129,43 @@ def python_supported(facts: Facts, matrix: Matrix) -> Iterator[Said]:
     python = parse_version(facts.interpreter.version.value)
     for framework in installed(facts):
         known = _pythons(facts, matrix, framework)
-        if python is None:
+        if python is None and facts.described:
+            yield skipped(facts.interpreter.version.missing or "no Python is given", framework.name)
+        elif python is None:
             yield unknown(facts.interpreter.version.missing or "the Python version is not known", framework.name)
         elif not known:
             yield unknown(matrix.why_unknown(framework.name, framework.version.value), framework.name)
+        elif (limit := _extra_limit(facts, matrix, framework)) is not None:
+            yield broken(_wrong_python_for_extra(facts, framework, limit))
         elif f"{python.major}.{python.minor}" in known:
             yield holds(f"Python {python.major}.{python.minor}", framework.name)
         else:
             yield broken(_wrong_python(facts, matrix, framework, known))
+
+
+def _extra_limit(facts: Facts, matrix: Matrix, framework: Framework) -> PackageLimit | None:
+    """Return the row by which the extra that would be installed excludes this Python."""
+    with_extra = any(line.startswith("nvidia-") for line in framework.requires.value or ())
+    if not facts.described or not with_extra:
+        return None
+    for row in matrix.package_limits(framework.name, framework.version.value):
+        if row.package == "python" and matches(row.needs, facts.interpreter.version.value) is False:
+            return row
+    return None
+
+
+def _wrong_python_for_extra(facts: Facts, framework: Framework, row: PackageLimit) -> Finding:
+    name = f"{FRAMEWORK_NAMES[framework.name]}[{row.extra}] {framework.version.value}"
+    return Finding(
+        slug="python-version-unsupported",
+        severity=Severity.ERROR,
+        subject=framework.name,
+        title=f"{name} cannot be installed with Python {facts.interpreter.version.value}",
+        cause=row.breaks,
+        evidence=(evidence("Python", facts.interpreter.version),),
+        fixes=(Fix(text=f"Make an environment with a Python {row.needs}."),),
+        source=f"{row.source}, {row.url}, checked {row.checked}",
+    )
 
 
 def _pythons(facts: Facts, matrix: Matrix, framework: Framework) -> tuple[str, ...]:

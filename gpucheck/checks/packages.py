@@ -9,7 +9,7 @@ from gpucheck.checks.reading import FRAMEWORK_NAMES, installed, platform
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
 from gpucheck.findings import Evidence, Finding, Fix, Severity
 from gpucheck.matrix import matches
-from gpucheck.matrix.requirements import ENVIRONMENTS, can_agree, needs
+from gpucheck.matrix.requirements import ENVIRONMENTS, admits_outside, can_agree, needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,8 +101,13 @@ def packages_as_required(facts: Facts, matrix: Matrix) -> Iterator[Said]:
         wanted, why = required(facts, framework)
         broke = {row.package: row for row in _broken_limits(facts, matrix, framework, versions)}
         yield from (broken(_limit(framework, row, versions[name])) for name, row in broke.items())
+        left_open = _open_limits(facts, matrix, framework, wanted or {}, versions)
+        yield from (broken(_left_open(framework, row)) for row in left_open)
         if wanted is None:
-            yield unknown(why, framework.name)
+            some = versions or not facts.described
+            yield (
+                unknown(why, framework.name) if some else skipped("no version is given to compare", framework.name)
+            )
             continue
         unmet = [
             need
@@ -111,7 +116,7 @@ def packages_as_required(facts: Facts, matrix: Matrix) -> Iterator[Said]:
         ]
         if unmet:
             yield broken(_unmet(facts, framework, unmet, versions))
-        elif not broke:
+        elif not broke and not left_open:
             yield holds(f"{sum(name in versions for name in wanted)} packages compared", framework.name)
 
 
@@ -122,6 +127,39 @@ def _broken_limits(
         here = row.platform is None or row.platform == platform(facts)
         if here and row.package in versions and matches(row.needs, versions[row.package]) is False:
             yield row
+
+
+def _open_limits(
+    facts: Facts, matrix: Matrix, framework: Framework, wanted: dict[str, Need], versions: dict[str, str]
+) -> list[PackageLimit]:
+    """Limits that pip would overstep, since the requirements leave the package open: it takes the newest."""
+    if not facts.described:
+        return []
+    return [
+        row
+        for row in matrix.package_limits(framework.name, framework.version.value)
+        if row.package in SLUGS
+        and row.package in wanted
+        and row.package not in versions
+        and row.platform in (None, platform(facts))
+        and admits_outside(wanted[row.package].specifier, row.needs)
+    ]
+
+
+def _left_open(framework: Framework, row: PackageLimit) -> Finding:
+    name = f"{FRAMEWORK_NAMES[framework.name]} {framework.version.value}"
+    return Finding(
+        slug=SLUGS[row.package],
+        severity=Severity.WARN,
+        subject=framework.name,
+        title=f"{name} leaves {row.package} open, and pip would take a newer one than it works with",
+        cause=row.breaks,
+        evidence=(Evidence(text=f"{row.package}{row.needs} is needed", source=row.source),),
+        fixes=(
+            Fix(text="Name it in the same command.", commands=(f"pip install ... '{row.package}{row.needs}'",)),
+        ),
+        source=f"{row.source}, {row.url}, checked {row.checked}",
+    )
 
 
 def _limit(framework: Framework, row: PackageLimit, version: str) -> Finding:
@@ -191,7 +229,7 @@ def packages_own_their_files(facts: Facts, matrix: Matrix) -> Iterator[Said]:
             + ", ".join(dict.fromkeys(one.library for one, _, _ in pairs)),
             cause="Both install the same files. The last one wins, and removing one removes the other's.",
             evidence=tuple(
-                Evidence(text=f"{one.name} and {other.name}: {files[0]} and {len(files) - 1} more in {one.folder}",
+                Evidence(text=f"{one.name}, {other.name}: {one.folder}/{files[0]} and {len(files) - 1} more",
                          source=one.url)
                 for one, other, files in pairs
             ),

@@ -12,6 +12,8 @@ import typer
 from gpucheck import __version__
 from gpucheck.cli import doctor as _doctor
 from gpucheck.cli import explain as _explain
+from gpucheck.cli import matrix as _matrix
+from gpucheck.cli import recommend as _recommend
 from gpucheck.cli import smoke as _smoke
 
 app = typer.Typer(
@@ -25,6 +27,8 @@ app = typer.Typer(
 app.command("doctor")(_doctor.doctor)
 app.command("smoke")(_smoke.smoke)
 app.command("explain")(_explain.explain)
+app.command("recommend")(_recommend.recommend)
+app.add_typer(_matrix.app, name="matrix")
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 # typer.BadParameter's ancestor that carries every error of usage; typer keeps click inside itself.

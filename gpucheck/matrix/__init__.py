@@ -130,9 +130,13 @@ class Matrix:
         parsed = parse_version(version)
         if parsed is None:
             return None
-        rows = self.rows("cudnn.toml", "release", CudnnRelease)
+        rows = self.cudnn_releases()
         names = [".".join(map(str, parsed.release[:length])) for length in (3, 2)]
         return next((row for name in names for row in rows if row.version == name), None)
+
+    def cudnn_releases(self) -> tuple[CudnnRelease, ...]:
+        """Return every cuDNN release that the matrix knows."""
+        return self.rows("cudnn.toml", "release", CudnnRelease)
 
     def cudnn_limit(self, framework: str, version: str, cudnn: str, compute_capability: str) -> Limit | None:
         """Return the row by which a framework refuses a cuDNN on a compute capability."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import sys
 import types
 import typing
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 R = typing.TypeVar("R")
 
@@ -64,8 +68,7 @@ def read_row(kind: type[R], table: Any, place: str) -> R:
     """
     if not isinstance(table, dict):
         raise MatrixError(f"{place}: must be a table")
-    hints = typing.get_type_hints(kind)
-    known = {item.name.replace("_", "-"): item for item in fields(kind)}  # type: ignore[arg-type]
+    hints, known = _keys(kind)  # type: ignore[arg-type]
     for key in table:
         if key not in known:
             raise MatrixError(f"{place}: unknown key {key!r}; known: {', '.join(sorted(known))}")
@@ -76,6 +79,12 @@ def read_row(kind: type[R], table: Any, place: str) -> R:
         elif item.default is MISSING and item.default_factory is MISSING:
             raise MatrixError(f"{place}: the key {key!r} is missing")
     return kind(**values)
+
+
+@functools.cache
+def _keys(kind: Hashable) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a row's type hints and its fields by TOML key."""
+    return typing.get_type_hints(kind), {item.name.replace("_", "-"): item for item in fields(kind)}  # type: ignore[arg-type]
 
 
 def _value(hint: Any, value: Any, place: str) -> Any:

@@ -48,7 +48,8 @@ class Build(Row):
     @property
     def from_index(self) -> bool:
         """Whether it was read from a wheel on the package index, so that it can be read again."""
-        return self.url.startswith(INDEX) and bool(self.versions)
+        from_there = self.default or self.distribution is not None
+        return from_there and self.url.startswith(INDEX) and bool(self.versions)
 
     def covers(self, version: Version) -> bool:
         """Whether it speaks of a version; ``2.9`` is ``2.9.0``, a local label is left aside."""
@@ -151,6 +152,7 @@ class PackageLimit(Row):
         declared: Whether the framework's METADATA says so.
         breaks: What a user sees otherwise.
         platform: The one platform it holds for, e.g. ``windows-x86_64``.
+        extra: The extra of the framework that brings it about; None: it holds without any.
     """
 
     framework: str
@@ -160,6 +162,7 @@ class PackageLimit(Row):
     declared: bool
     breaks: str
     platform: str | None = None
+    extra: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

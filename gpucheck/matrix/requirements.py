@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,7 @@ class Need:
         return f"{self.name}{extras}{self.specifier}"
 
 
+@functools.lru_cache(maxsize=4096)
 def parse(line: str) -> Need | None:
     """Return what a requirement line asks for, or None when it is not one."""
     try:
@@ -116,6 +118,15 @@ def can_agree(first: str, second: str, versions: Iterable[str] = ()) -> bool:
     joined = SpecifierSet(first) & SpecifierSet(second)
     tried = tuple(versions) or _boundaries(joined)
     return any(joined.contains(text, prereleases=True) for text in tried)
+
+
+def admits_outside(specifier: str, limit: str) -> bool:
+    """Whether a specifier admits a version that a limit does not, among those that `_boundaries` tries."""
+    joined, bound = SpecifierSet(specifier), SpecifierSet(limit)
+    tried = _boundaries(joined & bound)
+    return any(
+        joined.contains(text, prereleases=True) and not bound.contains(text, prereleases=True) for text in tried
+    )
 
 
 def _boundaries(specifier: SpecifierSet) -> tuple[str, ...]:

@@ -187,6 +187,7 @@ class Product(Row):
         architecture: A name in ``cuda/architectures.toml``.
         aliases: Other names that mean this product alone.
         integrated: Whether it is a Jetson module or another Tegra.
+        processor: The host's processor where there is only one: ``aarch64`` beside Grace and in Tegra.
     """
 
     name: str
@@ -194,6 +195,7 @@ class Product(Row):
     architecture: str
     aliases: tuple[str, ...] = ()
     integrated: bool = False
+    processor: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from packaging.version import Version
 
 from gpucheck.matrix import MatrixError, parse_version
 from gpucheck.matrix.load import read_row, read_rows, read_toml
+from gpucheck.matrix.references import unresolved
 from gpucheck.matrix.releases import Companion, Package, PackageLimit, Release, ToolkitExtra
 from gpucheck.matrix.rows import (
     BRANCH_KINDS,
@@ -110,6 +111,8 @@ def problems(matrix_folder: Path, today: datetime.date | None = None, *, overlay
             found.append(str(error))
     if not overlay and not (matrix_folder / "matrix.toml").exists():
         found.append("matrix.toml: is missing")
+    if not overlay and not found:
+        found.extend(unresolved(list(all_rows(matrix_folder))))
     return found
 
 

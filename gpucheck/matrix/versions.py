@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
@@ -14,6 +16,7 @@ def parse_version(text: str | None) -> Version | None:
         return None
 
 
+@functools.lru_cache(maxsize=4096)
 def matches(specifier: str, text: str | None) -> bool | None:
     """Whether a version fits a PEP 440 specifier; None when either cannot be parsed.
 

@@ -89,16 +89,15 @@ def _difference(framework: str, key: Key, text: str) -> Difference:
 
 def _changes(before: Build, after: Build) -> list[str]:
     old, new = facts_of(before), facts_of(after)
-    return [
-        f"{item.name.replace('_', '-')}: the matrix says {_shown(getattr(old, item.name))}, "
-        f"the wheel {_shown(getattr(new, item.name))}"
-        for item in fields(Build)
-        if getattr(old, item.name) != getattr(new, item.name)
-    ]
+    names = [item.name for item in fields(Build) if getattr(old, item.name) != getattr(new, item.name)]
+    return [f"{name.replace('_', '-')}: {_change(getattr(old, name), getattr(new, name))}" for name in names]
 
 
-def _shown(value: object) -> str:
-    return (" ".join(map(str, value)) if isinstance(value, tuple) else str(value)) or "nothing"
+def _change(old: object, new: object) -> str:
+    if isinstance(old, tuple) and isinstance(new, tuple):
+        gone = [f"not {text}" for text in old if text not in new]
+        return ", ".join([*(f"also {text}" for text in new if text not in old), *gone]) or "in another order"
+    return f"{new}, not {old}"
 
 
 def renewed(

@@ -80,6 +80,12 @@ def wheels(http: Any, distribution: str) -> list[Wheel]:
     return [found for found in map(_wheel, _files(http, distribution)) if found is not None]
 
 
+def any_python(http: Any, distribution: str) -> list[Wheel]:
+    """Return the Linux x86_64 wheels of a distribution that holds no Python code (``py3-none-...``)."""
+    found = (_wheel(file, "py3") for file in _files(http, distribution))
+    return [wheel for wheel in found if wheel is not None and wheel.platform == "linux-x86_64"]
+
+
 def versions(http: Any, distribution: str) -> tuple[Version, ...]:
     """Return the releases of a distribution that have a wheel, oldest first."""
     found: set[Version] = set()
@@ -114,14 +120,14 @@ def _parsed(file: dict[str, Any]) -> tuple[str, Version, tuple[Any, ...], frozen
     return None if version.is_prerelease or version.is_devrelease else (name, version, build, tags)
 
 
-def _wheel(file: dict[str, Any]) -> Wheel | None:
+def _wheel(file: dict[str, Any], any_python: str | None = None) -> Wheel | None:
     parsed = _parsed(file)
     if parsed is None:
         return None
     name, version, build, tags = parsed
     tag = min(tags, key=str)
     where = platform(tag.platform)
-    python = _python(tag)
+    python = any_python or _python(tag)
     if where is None or python is None:
         return None
     return Wheel(

@@ -117,7 +117,8 @@ def _arch_list(info: dict[str, Any], header: dict[str, str]) -> tuple[str, ...]:
     told = info.get("cuda_compute_capabilities")
     if told is None:
         numbers = re.findall(r'CudaVersion\("(\d+)\.(\d+)"\)', header.get("TF_CUDA_CAPABILITIES", ""))
-        return tuple(f"sm_{major}{minor}" for major, minor in numbers)
+        plain = re.findall(r"\d+", header.get("TF_CUDA_COMPUTE_CAPABILITIES", ""))
+        return tuple(f"sm_{major}{minor}" for major, minor in numbers) or tuple(f"sm_{text}" for text in plain)
     codes: list[str] = []
     for code in told:
         number = code.partition("_")[2]
@@ -146,7 +147,7 @@ def _note(info: dict[str, Any], header: dict[str, str]) -> str | None:
     notes = []
     if info.get("cuda_compute_capabilities"):
         notes.append("A compute_XX of build_info.py stands for PTX and machine code both, as configure.py says.")
-    elif "TF_CUDA_CAPABILITIES" in header:
+    elif "TF_CUDA_CAPABILITIES" in header or "TF_CUDA_COMPUTE_CAPABILITIES" in header:
         notes.append("Capabilities from cuda_config.h, which does not tell which of them have PTX.")
     if "." not in str(info.get("cuda_version") or "") and "TF_CUDA_VERSION" in header:
         notes.append("CUDA runtime from cuda_config.h.")

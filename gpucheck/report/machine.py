@@ -32,6 +32,8 @@ def readiness(report: Report) -> str:
     names = [framework.name for framework in facts.frameworks if framework.installed.value]
     listed, usable = len(facts.gpus.value or ()), usable_gpus(facts)[0]
     ready = " and ".join(names) or "a framework, none is installed yet"
+    if facts.described:
+        return _fitting(facts)
     if facts.smoke:
         return _trained(facts)
     if not listed and not usable:
@@ -45,6 +47,20 @@ def readiness(report: Report) -> str:
         return f"{listed} GPUs{simulated} are listed; how many are visible here is not known."
     count = f"{usable} of {listed} GPUs" if usable < listed else f"{usable} GPU{'s' * (usable > 1)}"
     return f"{count}{simulated} ready for {ready}. Convolution not proved yet."
+
+
+def _fitting(facts: Facts) -> str:
+    wanted = " and ".join(f"{one.name} {one.version.value}" for one in facts.frameworks)
+    driver = f"driver {facts.driver.version.value}" if facts.driver.version.known else ""
+    places = [gpu.name.value or gpu_index(gpu) for gpu in facts.gpus.value or ()]
+    python = f"Python {facts.interpreter.version.value}" if facts.interpreter.version.known else ""
+    system = "WSL" if facts.system.wsl.value else f"{facts.system.os.value} {facts.system.machine.value}"
+    return f"{wanted} on {', '.join(filter(None, [system, *places, driver, python]))}."
+
+
+def gpu_index(gpu: Gpu) -> str:
+    """Return a GPU by its index, for one without a name."""
+    return f"GPU {gpu.index}"
 
 
 def _trained(facts: Facts) -> str:
@@ -105,7 +121,9 @@ def _gpu(report: Report, gpu: Gpu) -> Marked:
         parts.append(f"{gpu.memory_free.value / 2**30:.0f} GiB free")
     if gpu.status.value != 0:
         parts = [f"does not answer (NVML {gpu.status.value})"]
-    return _mark(report, ("cards",), f"GPU {gpu.index}"), f"GPU {gpu.index}  {', '.join(filter(None, parts))}"
+    return _mark(
+        report, ("cards", "architecture"), f"GPU {gpu.index}"
+    ), f"GPU {gpu.index}  {', '.join(filter(None, parts))}"
 
 
 def _framework(report: Report, framework: Framework) -> Marked:

@@ -50,12 +50,13 @@ class Progress:
         if self.status is None:
             return
         if event["event"] == "stage":
-            self._say(f"{framework}: {STAGES.get(event['name'], event['name'])}")
+            self.say(f"{framework}: {STAGES.get(event['name'], event['name'])}")
         elif event["event"] == "progress":
-            self._say(f"{framework}: training {event['done'] / event['total']:.0%}")
+            self.say(f"{framework}: training {event['done'] / event['total']:.0%}")
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Show one text."""
         from rich.text import Text
 
-        assert self.status is not None
-        self.status.update(Text(clean(text)))
+        if self.status is not None:
+            self.status.update(Text(clean(text)))

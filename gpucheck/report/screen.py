@@ -64,7 +64,8 @@ def _headline(report: Report) -> Iterator[Line]:
     else:
         met = ", and every requirement is met" if any(_demands(result) for result in report.checks) else ""
         warned = f", with a warning ({', '.join(report.root_causes)})" if report.root_causes else ""
-        yield (Piece(f"Healthy{met}{warned}: ", "bold green"), Piece(machine.readiness(report)))
+        word = "Fits" if report.facts.described else "Healthy"
+        yield (Piece(f"{word}{met}{warned}: ", "bold green"), Piece(machine.readiness(report)))
 
 
 def _demands(result: CheckResult) -> bool:
@@ -129,10 +130,10 @@ def _others(report: Report) -> Iterator[Line]:
 
 
 def _undetermined(report: Report) -> Iterator[Line]:
-    for result in report.checks:
-        if result.status in (Status.UNKNOWN, Status.CRASH):
-            subject = f" {result.subject}:" if result.subject else ""
-            yield (Piece(" ? ", "yellow"), Piece(f"not checked:{subject} {result.reason}"))
+    unsure = [result for result in report.checks if result.status in (Status.UNKNOWN, Status.CRASH)]
+    for subject, reason in dict.fromkeys((result.subject, result.reason) for result in unsure):
+        about = f" {subject}:" if subject else ""
+        yield (Piece(" ? ", "yellow"), Piece(f"not checked:{about} {reason}"))
 
 
 def _all_checks(report: Report) -> Iterator[Line]:
@@ -150,22 +151,24 @@ def _all_checks(report: Report) -> Iterator[Line]:
 
 
 def _ending(report: Report) -> Iterator[Line]:
-    python = report.facts.interpreter
-    why = python.chosen_by.value or ""
-    chosen = f" (from {why})" if why not in ("", "the one that runs gpucheck") else ""
-    yield (
-        Piece(
-            f"   python {python.executable.value or 'not known'}{chosen} · matrix of {report.matrix_date}", "dim"
-        ),
-    )
+    yield (Piece(f"   {_looked_at(report)} · matrix of {report.matrix_date}", "dim"),)
     if report.root_causes:
         counts = _counts(report)
         page = f" · gpucheck explain {report.root_causes[0]}"
         yield (Piece(f"exit {report.exit_status}: {counts}{page}", "bold"),)
     elif report.exit_status:
         yield (Piece(f"exit {report.exit_status}: {_counts(report) or 'not everything could be judged'}", "bold"),)
-    elif not report.facts.smoke:
+    elif not report.facts.smoke and not report.facts.described:
         yield (Piece("   next: ", "dim"), Piece(machine.next_step(report)))
+
+
+def _looked_at(report: Report) -> str:
+    if report.facts.described:
+        return "judged by the matrix alone, nothing was installed or tried"
+    python = report.facts.interpreter
+    why = python.chosen_by.value or ""
+    chosen = f" (from {why})" if why not in ("", "the one that runs gpucheck") else ""
+    return f"python {python.executable.value or 'not known'}{chosen}"
 
 
 def _counts(report: Report) -> str:

@@ -12,8 +12,11 @@ from gpucheck.report.cleaning import clean
 from gpucheck.report.screen import lines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gpucheck.findings import Report
     from gpucheck.report.cleaning import Redactor
+    from gpucheck.report.screen import Line
 
 ASCII = {"✓": "+", "✗": "x", "·": "-", "…": "..."}
 COLOR = {"always": True, "never": False}
@@ -39,14 +42,19 @@ def console(file: IO[str], color: str) -> Console:
 
 
 def render(report: Report, target: Console, *, verbosity: int = 0, redactor: Redactor | None = None) -> str:
-    """Return the screen for a console; in a pipe no line is wrapped. Nothing is written yet."""
+    """Return the screen for a console. Nothing is written yet."""
+    return typeset(lines(report, verbosity), target, redactor)
+
+
+def typeset(content: Iterable[Line], target: Console, redactor: Redactor | None = None) -> str:
+    """Return lines for a console; in a pipe none is wrapped."""
     plain = not _takes_unicode(target)
     with target.capture() as captured:
-        for line in lines(report, verbosity):
+        for line in content:
             text = Text()
             for piece in line:
-                content = clean(redactor.text(piece.text) if redactor is not None else piece.text)
-                text.append(_to_ascii(content) if plain else content, piece.style or None)
+                words = clean(redactor.text(piece.text) if redactor is not None else piece.text)
+                text.append(_to_ascii(words) if plain else words, piece.style or None)
             if target.is_terminal:
                 target.print(_hanging(text))
             else:

@@ -1,0 +1,153 @@
+"""`gpucheck matrix check`: the traps, right answers without false alarms, and unknown where the rows end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+H200 = ("--gpu", "H200", "--python", "3.11")
+RTX_3090 = ("--gpu", "RTX 3090", "--python", "3.11")
+
+
+def driver(version: str, *gpu: str) -> tuple[str, ...]:
+    return ("--driver", version, *gpu)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "causes"),
+    [
+        # Minor-version compatibility: demanding the toolkit's own driver would be a false alarm.
+        ((*driver("580.65.06", *H200), "torch==2.15"), 0, []),
+        ((*driver("570.26", *H200), "torch==2.15"), 1, ["driver-too-old"]),
+        ((*driver("535.129.03", *RTX_3090), "torch==2.13.0+cu126"), 0, []),
+        ((*driver("535.129.03", *RTX_3090), "torch==2.13", "--cuda-variant", "12.6"), 0, []),
+        ((*driver("535", *RTX_3090), "torch==2.9"), 0, []),
+        ((*driver("535.288.01-grid", *RTX_3090), "torch==2.9"), 0, []),
+        ((*driver("610.43.02"), "--gpu", "RTX 3090", "--python", "3.10", "tensorflow==2.14.1"), 0, []),
+        ((*driver("450.80.02"), "--gpu", "RTX 3090", "--python", "3.10", "tensorflow==2.14.1"), 0, []),
+        ((*driver("450.80.02", *RTX_3090), "tensorflow==2.20"), 1, ["driver-too-old"]),
+        # Arch lists.
+        ((*driver("580.65.06"), "--gpu", "V100", "--python", "3.11", "torch==2.11"), 1,
+         ["compute-capability-unsupported"]),
+        ((*driver("580.65.06"), "--gpu", "V100", "--python", "3.11", "torch==2.10"), 0, []),
+        ((*driver("580.65.06"), "--gpu", "RTX 5090", "--python", "3.11", "torch==2.10+cu126"), 1,
+         ["compute-capability-unsupported"]),
+        ((*driver("580.65.06"), "--gpu", "RTX 5090", "--python", "3.11", "torch==2.10"), 0, []),
+        ((*driver("580.65.06"), "--gpu", "RTX 5090", "--python", "3.11", "tensorflow==2.21"), 1,
+         ["compute-capability-unsupported"]),
+        ((*driver("595.45.04"), "--gpu", "V100", "--python", "3.11", "torch==2.10"), 1,
+         ["gpu-unsupported-by-driver"]),
+        ((*driver("580.65.06"), "--gpu", "P100", "--python", "3.11", "tensorflow==2.21"), 0,
+         ["cudnn-gpu-unsupported"]),
+        ((*driver("580.65.06"), "--gpu", "P100", "--python", "3.11", "tensorflow==2.21", "nvidia-cudnn-cu12<9.11"),
+         0, []),
+        (("--gpu", "Jetson AGX Orin", "--python", "3.12", "torch==2.14"), 1, ["compute-capability-unsupported"]),
+        # Living together.
+        ((*driver("580.65.06", *H200), "torch==2.9", "tensorflow==2.20"), 0, []),
+        ((*driver("580.65.06", *H200), "torch==2.9", "tensorflow==2.21"), 1, ["package-conflict"]),
+        ((*driver("580.65.06", *H200), "torch==2.15", "tensorflow==2.21"), 0, ["package-files-overwritten"]),
+        (("--python", "3.11", "torch==2.2", "numpy==2.1.0"), 1, ["numpy-abi-mismatch"]),
+        (("--python", "3.11", "tensorflow==2.14.0"), 0, ["numpy-abi-mismatch"]),
+        (("--python", "3.11", "tensorflow==2.14.0", "numpy<2"), 0, []),
+        # Systems.
+        ((*driver("581.29", *RTX_3090), "--os", "windows", "torch==2.15"), 1, ["cpu-only-build"]),
+        ((*driver("581.29", *RTX_3090), "--os", "windows", "tensorflow==2.20"), 1, ["windows-native-tf"]),
+        ((*driver("581.29", *RTX_3090), "--os", "wsl", "tensorflow==2.20"), 0, []),
+        ((*driver("527.41", *RTX_3090), "--os", "wsl", "torch==2.9"), 0, []),
+        ((*driver("526.98", *RTX_3090), "--os", "wsl", "torch==2.9"), 1, ["driver-too-old"]),
+        (("--os", "macos", "--python", "3.12", "torch==2.15"), 0, []),
+        (("--os", "macos", "--machine", "x86_64", "--python", "3.12", "torch==2.9"), 1, ["platform-unsupported"]),
+        (("--gpu", "T4", "--python", "3.11", "tensorflow==2.14.1"), 1, ["python-version-unsupported"]),
+        (("--gpu", "T4", "--python", "3.10", "tensorflow==2.14.1"), 0, []),
+        (("--python", "3.14", "torch==2.8"), 1, ["python-version-unsupported"]),
+        # Where the rows end, nothing is called incompatible.
+        ((*driver("580.65.06", *H200), "torch==2.99"), 3, []),
+        ((*driver("580.65.06", *H200), "torch==2.10.0a0+b4e4ee81d3.nv25.11"), 3, []),
+        ((*driver("525", *H200), "torch==2.9"), 3, []),
+        ((*driver("999.99", *H200), "torch==2.15"), 0, []),
+    ],
+)  # fmt: skip
+def test_the_verdict(gpucheck, arguments: tuple[str, ...], status: int, causes: list[str]) -> None:
+    ran = gpucheck("matrix", "check", "--format", "json", *arguments)
+    assert (ran.status, ran.report["root_causes"]) == (status, causes), ran.err
+    assert ran.report["facts"]["described"] is True
+
+
+def test_newer_than_the_matrix_is_said_so(gpucheck) -> None:
+    ran = gpucheck("matrix", "check", *driver("580.65.06", *H200), "torch==2.99")
+    assert ran.status == 3
+    assert "newer than the matrix of" in ran.out
+    assert "incompatible" not in ran.out
+
+
+def test_the_screen_says_that_nothing_was_tried(gpucheck) -> None:
+    ran = gpucheck("matrix", "check", *driver("580.65.06", *H200), "torch==2.15")
+    assert ran.out.startswith("Fits: torch 2.15.0+cu132 on linux x86_64, NVIDIA H200, driver 580.65.06")
+    assert "nothing was installed or tried" in ran.out
+    assert "gpucheck smoke" not in ran.out
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "uv.lock", "environment.yml"])
+def test_files(gpucheck, tmp_path: Path, name: str) -> None:
+    content = {
+        "requirements.txt": "torch==2.9.0\ntensorflow==2.21.0\n",
+        "uv.lock": '[[package]]\nname = "torch"\nversion = "2.9.0"\n'
+        '[[package]]\nname = "tensorflow"\nversion = "2.21.0"\n',
+        "environment.yml": "dependencies:\n  - pip:\n      - torch==2.9.0\n      - tensorflow==2.21.0\n",
+    }[name]
+    (tmp_path / name).write_text(content)
+    ran = gpucheck("matrix", "check", "-r", tmp_path / name, *H200, "--format", "json")
+    assert ran.report["root_causes"] == ["package-conflict"]
+    assert ran.status == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--driver", "12.4", "torch"), "that is a CUDA version"),
+        (("--gpu", "RTX 3091", "torch"), "did you mean NVIDIA GeForce RTX 3090"),
+        (("--os", "linus", "torch"), "did you mean linux?"),
+        (("torhc==2.9",), "did you mean torch?"),
+        ((), "write e.g. torch==2.9"),
+        (("torch==2.9", "torch==2.10"), "asked for more than once"),
+        (("-r", "/nowhere/requirements.txt"), "/nowhere/requirements.txt: cannot be read"),
+        (("torch", "--cuda-variant", "hip"), "such as cu126"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(gpucheck, arguments: tuple[str, ...], words: str) -> None:
+    ran = gpucheck("matrix", "check", *arguments)
+    assert (ran.status, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert words in ran.err
+
+
+# shared/reference/compatibility.md (f): a resolver's answers, which the rows' pins must give again.
+ROWS = {
+    "2.15": "-" * 9 + "N" * 5, "2.16": "-" * 9 + "N" * 5, "2.17": "-" * 9 + "N" * 5,
+    "2.18": "-" * 9 + "C" * 5, "2.19": "-" * 9 + "C" * 5,
+    "2.20": "-" * 5 + "SSSS" + "C" * 5, "2.21": "-" * 9 + "C" * 5,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tensorflow", ROWS)
+def test_living_together_follows_from_the_pins(tensorflow: str) -> None:
+    """torch 2.2 to 2.15 beside a TensorFlow: - conflict, S one set, C and N colliding files."""
+    from gpucheck import api
+
+    found = ""
+    for torch in range(2, 16):
+        report = api.matrix_check(
+            [f"torch==2.{torch}.*", f"tensorflow[and-cuda]=={tensorflow}.*"], gpus=["sm_86"], python="3.11"
+        )
+        slugs = {finding.slug for finding in report.findings}
+        collided = [f for f in report.findings if f.slug == "package-files-overwritten"]
+        same_cudnn = "C" if collided and "cuDNN" in collided[0].title else "N"
+        found += "-" if "package-conflict" in slugs else same_cudnn if collided else "S"
+    assert found == ROWS[tensorflow]
+
+
+def test_condas_python_counts(gpucheck, tmp_path: Path) -> None:
+    path = tmp_path / "environment.yml"
+    path.write_text("dependencies:\n  - python=3.14\n  - pip:\n      - torch==2.8.0\n")
+    ran = gpucheck("matrix", "check", "-r", path, "--format", "json")
+    assert ran.report["root_causes"] == ["python-version-unsupported"]
