@@ -8,12 +8,13 @@ PYTEST_ARGS ?=
 BIN = $(VENV)/bin
 # Frameworks for the smoke training; on a GPU machine e.g. FRAMEWORKS=torch
 FRAMEWORKS ?= torch,tf
+RECOMMEND = $(if $(filter torch,$(FRAMEWORKS)),torch,$(if $(filter tf,$(FRAMEWORKS)),tf,all))
 
 GPU_RUNNER ?= $(BIN)/python
 GPU_PYTHON ?= $(GPU_RUNNER)
 GPU_NEEDS = $(if $(filter $(BIN)/python,$(GPU_RUNNER)),$(VENV)/.installed-gpu)
 
-.PHONY: smoke test test-all test-gpu lint schemas clean
+.PHONY: smoke test test-all test-gpu lint schemas pages refresh clean
 
 smoke: $(VENV)/.installed-smoke
 	@echo; echo "== gpucheck doctor"
@@ -36,17 +37,33 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python tools/schemas.py --check
+	$(BIN)/python tools/pages.py --check
 
 schemas: $(VENV)/.installed-test
 	$(BIN)/python tools/schemas.py
+
+# The pages in docs/matrix/ from the rows.
+pages: $(VENV)/.installed-test
+	$(BIN)/python tools/pages.py
+
+# Read the package index and its wheels again; needs the network.
+refresh: $(VENV)/.installed-test
+	$(BIN)/gpucheck matrix refresh --all --write matrix
+	$(BIN)/python tools/pages.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "Python 3.10 or newer is needed; name one: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# What `gpucheck recommend` says for this machine; where that index cannot be reached, or where arguments for pip
+# are given, the versions of constraints.txt.
 $(VENV)/.installed-smoke: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(FRAMEWORKS)]' $(PIP_ARGS)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	@echo; echo "== gpucheck recommend"; $(BIN)/gpucheck recommend --framework $(RECOMMEND) || true
+	@echo; { test -z "$(PIP_ARGS)" && $(BIN)/python tools/install_recommended.py $(RECOMMEND); } || { \
+		echo "installing the versions of constraints.txt"; \
+		$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(FRAMEWORKS)]' $(PIP_ARGS); }
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/bin/python pyproject.toml constraints.txt

@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "policy": {"facts", "findings"},
     "catalogue": {"checks"},
     "tables": {"matrix"},
+    "together": {"describe", "diagnosis", "matrix", "tables"},
     "report": {"facts", "findings", "catalogue", "recommend", "tables", "__version__"},
 }
 UNBOUND = {"cli", "api", "__init__", "__main__"}  # they put the rooms together

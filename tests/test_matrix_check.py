@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gpucheck.matrix import Matrix
+from gpucheck.together import pairs
+
 H200 = ("--gpu", "H200", "--python", "3.11")
 RTX_3090 = ("--gpu", "RTX 3090", "--python", "3.11")
 
@@ -121,29 +124,24 @@ def test_bad_input_is_one_line_and_status_2(gpucheck, arguments: tuple[str, ...]
     assert words in ran.err
 
 
-# shared/reference/compatibility.md (f): a resolver's answers, which the rows' pins must give again.
+# A resolver's answers (shared/reference/compatibility.md, f), which the rows' pins must give again; a sample of
+# them is asked of a resolver in test_recommend.py.
+ONE, CUDNN, NCCL = "one set", "cuDNN, NCCL", "NCCL"
 ROWS = {
-    "2.15": "-" * 9 + "N" * 5, "2.16": "-" * 9 + "N" * 5, "2.17": "-" * 9 + "N" * 5,
-    "2.18": "-" * 9 + "C" * 5, "2.19": "-" * 9 + "C" * 5,
-    "2.20": "-" * 5 + "SSSS" + "C" * 5, "2.21": "-" * 9 + "C" * 5,
-}  # fmt: skip
+    "2.15": ["-"] * 9 + [NCCL] * 5,
+    "2.16": ["-"] * 9 + [NCCL] * 5,
+    "2.17": ["-"] * 9 + [NCCL] * 5,
+    "2.18": ["-"] * 9 + [CUDNN] * 5,
+    "2.19": ["-"] * 9 + [CUDNN] * 5,
+    "2.20": ["-"] * 5 + [ONE] * 4 + [CUDNN] * 5,
+    "2.21": ["-"] * 9 + [CUDNN] * 5,
+}
 
 
-@pytest.mark.parametrize("tensorflow", ROWS)
-def test_living_together_follows_from_the_pins(tensorflow: str) -> None:
-    """torch 2.2 to 2.15 beside a TensorFlow: - conflict, S one set, C and N colliding files."""
-    from gpucheck import api
-
-    found = ""
-    for torch in range(2, 16):
-        report = api.matrix_check(
-            [f"torch==2.{torch}.*", f"tensorflow[and-cuda]=={tensorflow}.*"], gpus=["sm_86"], python="3.11"
-        )
-        slugs = {finding.slug for finding in report.findings}
-        collided = [f for f in report.findings if f.slug == "package-files-overwritten"]
-        same_cudnn = "C" if collided and "cuDNN" in collided[0].title else "N"
-        found += "-" if "package-conflict" in slugs else same_cudnn if collided else "S"
-    assert found == ROWS[tensorflow]
+def test_living_together_follows_from_the_pins() -> None:
+    """torch 2.2 to 2.15 beside TensorFlow 2.15 to 2.21."""
+    found = {row[0]: list(row[1:]) for row in pairs(Matrix()).rows}
+    assert {name: cells[:14] for name, cells in found.items() if name in ROWS} == ROWS
 
 
 def test_condas_python_counts(gpucheck, tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ def wheel(files: dict[str, bytes]) -> bytes:
 
 def torch(version: str, cuda: str | None = "13.2", arch: bytes = ARCH, needs: str = NEEDS) -> bytes:
     label = f"+cu{cuda.replace('.', '')}" if cuda else "+cpu"
-    text = f"__version__ = '{version}{label}'\ncuda: Optional[str] = {cuda!r}\nimport os\nos.system('touch executed')\n"
+    text = f"__version__ = '{version}{label}'\ncuda: Optional[str] = {cuda!r}\n"
+    text += "import os\nos.system('touch executed')\n"
     return wheel(
         {
             "torch/version.py": text.encode(),
@@ -199,8 +200,8 @@ def test_rows_by_hand_are_kept(serve, tmp_path: Path) -> None:
 
 
 TENSORFLOW = {
-    "tensorflow/python/platform/build_info.py": b"build_info = collections.OrderedDict([('cuda_version', '64_112'),"
-    b" ('cuda_compute_capabilities', ['sm_60', 'compute_80']), ('is_cuda_build', True)])",
+    "tensorflow/python/platform/build_info.py": b"build_info = collections.OrderedDict([('cuda_version',"
+    b" '64_112'), ('cuda_compute_capabilities', ['sm_60', 'compute_80']), ('is_cuda_build', True)])",
     "tensorflow/include/third_party/gpus/cudnn/include/cudnn_version.h": b"#define CUDNN_MAJOR 9\n"
     b"#define CUDNN_MINOR 3\n#define CUDNN_PATCHLEVEL 0\n",
     "tensorflow-2.20.0.dist-info/METADATA": b"Name: tensorflow\nRequires-Dist: numpy>=1.26\n"

@@ -34,10 +34,13 @@ class Reader:
         from remotezip import RemoteZip
 
         self._http = session()
+        self._answers: list[Any] = []
+        # remotezip leaves an answer open when what it brings is no zip.
+        self._http.hooks["response"].append(lambda answer, **_: self._answers.append(answer))
         try:
             self._zip: Any = RemoteZip(self.wheel.url, session=self._http, timeout=TIMEOUT)
         except Exception as error:  # noqa: BLE001 - HTTP, zip or network: each is told as one line
-            self._http.close()
+            self._close()
             raise RefreshError(f"{self.wheel.filename}: cannot be read: {type(error).__name__}") from None
         return self
 
@@ -46,6 +49,11 @@ class Reader:
     ) -> None:
         """Close it."""
         self._zip.close()
+        self._close()
+
+    def _close(self) -> None:
+        for answer in self._answers:
+            answer.close()
         self._http.close()
 
     def names(self) -> list[str]:
