@@ -36,7 +36,8 @@ def test_every_command_in_the_documents_exists(path: Path) -> None:
     text = path.read_text()
     for line in re.findall(r"^\$? ?gpucheck (.+)$", text, re.MULTILINE):
         words = shlex.split(line.partition("  #")[0])
-        done = CliRunner().invoke(app, [words[0], "--help"])
+        names = words[:2] if words[0] == "matrix" else words[:1]
+        done = CliRunner().invoke(app, [*names, "--help"])
         assert done.exit_code == 0, line
         for option in (word.partition("=")[0] for word in words[1:] if word.startswith("--")):
             assert option in re.sub(r"\x1b\[[0-9;]*m", "", done.output), line
@@ -63,3 +64,14 @@ def test_troubles_name_each_other_rightly() -> None:
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug)
         assert set(trouble.follows) <= set(TROUBLES) | later, slug
         assert slug not in trouble.follows
+
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_readme_shows_what_recommend_and_matrix_check_print(gpucheck) -> None:
+    block = README[README.index("$ gpucheck recommend") :].partition("```")[0]
+    for number, part in enumerate(block.split("$ gpucheck ")[1:]):
+        command, _, shown = part.partition("\n")
+        printed = gpucheck(*shlex.split(command)).out
+        assert printed.startswith(shown) if number else printed == shown
