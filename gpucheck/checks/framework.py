@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gpucheck.facts import Facts, Framework
-    from gpucheck.matrix import Matrix, PackageLimit, Release
+    from gpucheck.matrix import Build, Matrix, PackageLimit, Release
 
 
 @check("framework-installed", "torch-not-installed", "tensorflow-not-installed")
@@ -204,9 +204,9 @@ def _wrong_python(facts: Facts, matrix: Matrix, framework: Framework, known: tup
     )
 
 
-@check("wheel-for-platform", "platform-unsupported", by_rows=True)
+@check("wheel-for-platform", "platform-unsupported", "glibc-too-old", by_rows=True)
 def wheel_for_platform(facts: Facts, matrix: Matrix) -> Iterator[Said]:
-    """A release that is still to be installed has a wheel for this operating system and processor."""
+    """A release that is still to be installed has a wheel for this operating system, processor and C library."""
     if not facts.described:
         yield skipped("only asked of what is still to be installed")
         return
@@ -216,10 +216,33 @@ def wheel_for_platform(facts: Facts, matrix: Matrix) -> Iterator[Said]:
         rows = [row for row in release.build if parsed and row.covers(parsed)] if release is not None else []
         if not rows or place is None:
             yield unknown(matrix.why_unknown(framework.name, version), framework.name)
-        elif matrix.builds(framework.name, version, place):
-            yield holds(place, framework.name)
+        elif here := matrix.builds(framework.name, version, place):
+            older = _glibc_too_old(facts, framework, here)
+            yield broken(older) if older is not None else holds(place, framework.name)
         else:
             yield broken(_no_wheel(framework, release, place, sorted({row.platform for row in rows})))
+
+
+def _glibc_too_old(facts: Facts, framework: Framework, rows: tuple[Build, ...]) -> Finding | None:
+    """A wheel whose tag names a newer C library is passed over by pip (PEP 600)."""
+    have = parse_version(facts.system.glibc.value)
+    told = [(least, row) for row in rows if (least := parse_version(row.glibc)) is not None]
+    if have is None or len(told) < len([row for row in rows if row.from_index]):
+        return None  # an old tag, manylinux1, does not tell what the wheel needs
+    least, row = min(told, key=lambda one: one[0], default=(have, rows[0]))
+    if have >= least:
+        return None
+    name = f"{FRAMEWORK_NAMES[framework.name]} {framework.version.value}"
+    return Finding(
+        slug="glibc-too-old",
+        severity=Severity.ERROR,
+        subject=framework.name,
+        title=f"{name} needs glibc {least} or newer, this system has {have}",
+        cause="Its wheels are built for a newer C library; pip does not take them here.",
+        evidence=(evidence("glibc", facts.system.glibc),),
+        fixes=(Fix(text="Take an older release, a container, or a newer system."),),
+        source=f"{row.source}, {row.url}, checked {row.checked}",
+    )
 
 
 def _no_wheel(framework: Framework, release: Release | None, place: str, platforms: list[str]) -> Finding:

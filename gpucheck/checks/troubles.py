@@ -156,6 +156,12 @@ TROUBLES: dict[str, Trouble] = {
         remedy="Take a release that has one, or build it from source.",
         follows=("python-version-unsupported",),
     ),
+    "glibc-too-old": Trouble(
+        meaning="The wheels of this release are built for a newer C library (glibc) than this system has; pip "
+        "then says that it finds no matching distribution.",
+        remedy="Take an older release, a container image, or a newer system.",
+        follows=("python-version-unsupported",),
+    ),
     "driver-too-old": Trouble(
         meaning="The CUDA runtime that the framework was built with needs a newer driver. Within one CUDA "
         "major any driver from NVIDIA's floor on will do; across majors none will.",

@@ -88,7 +88,7 @@ def _why_not(rejected: Sequence[Rejected], choice: Choice | None, verbosity: int
         variant = f" ({one.variant})" if one.variant not in ("cuda", "cpu") else ""
         yield (Piece(f"     {one.version}{variant}: {one.why}"), Piece(f"  [{one.slug}]", "dim"))
     if len(shown) < len(rejected):
-        yield (Piece(f"     and {len(rejected) - len(shown)} more wheels; -v shows them all", "dim"),)
+        yield (Piece(f"     -v shows all {len(rejected)} wheels that were looked at", "dim"),)
 
 
 def _one_a_release(rejected: Sequence[Rejected]) -> list[Rejected]:
