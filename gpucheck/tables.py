@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gpucheck.matrix.products import near
 from gpucheck.matrix.reference import Reference
 from gpucheck.matrix.validate import all_rows
+from gpucheck.matrix.versions import parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,6 +48,7 @@ def select(matrix: Matrix, subject: str, name: str | None) -> Iterator[Table]:
     Raises:
         SubjectError: There is none.
     """
+    subject = subject.lower()
     subject = {"tf": "tensorflow", "pytorch": "torch", "gpu": "gpus"}.get(subject, subject)
     if subject not in SUBJECTS:
         near = difflib.get_close_matches(subject, SUBJECTS, n=1)
@@ -56,7 +58,8 @@ def select(matrix: Matrix, subject: str, name: str | None) -> Iterator[Table]:
         yield from overview(matrix, subject)
     elif subject in ("torch", "tensorflow"):
         found = matrix.release(subject, name)
-        if found is None:
+        exact = parse_version(name)
+        if found is None or exact is None or (exact.micro and exact not in matrix.patches(subject, name)):
             raise SubjectError(matrix.why_unknown(subject, name))
         yield from release(found)
     else:

@@ -78,7 +78,8 @@ def test_systems() -> None:
         ("TITAN X (Pascal)", "6.1"),
         ("RTX A2000", "8.6"), ("RTX 2000 Ada", "8.9"), ("A10G", "8.6"), ("L40S", "8.9"),
         ("Jetson AGX Orin", "8.7"),
-        ("sm_86", "8.6"), ("8.6", "8.6"), ("compute_90a", "9.0"), ("sm_120", "12.0"),
+        ("RTX3090", "8.6"), ("Jetson Thor", "11.0"), ("sm_86", "8.6"), ("8.6", "8.6"),
+        ("compute_90a", "9.0"), ("sm_120", "12.0"),
     ],
 )  # fmt: skip
 def test_gpu_names(matrix: Matrix, name: str, capability: str) -> None:
@@ -238,6 +239,7 @@ def test_condas_own_pytorch_is_not_a_wheel(tmp_path: Path, matrix: Matrix) -> No
         ("uv.lock", b"version = 1\n", "is it a uv.lock"),
         ("uv.lock", b"package = [1]\n", "has no name"),
         ("environment.yml", b"a: [", "line 1: is not valid YAML"),
+        ("environment.yml", b"dependencies:\n  - pip: 3\n", "'pip' must be a list"),
         ("environment.yml", b"- 1", "has no list 'dependencies'"),
         ("environment.yml", b"dependencies: !!python/object/apply:os.system ['true']\n", "is not valid YAML"),
     ],
@@ -249,5 +251,35 @@ def test_a_bad_file_is_named_with_its_place(tmp_path: Path, name: str, content: 
 
 
 def test_a_framework_twice_is_told_with_both_places(matrix: Matrix) -> None:
-    with pytest.raises(DescriptionError, match=r"torch is asked for more than once: ==2.9 .* and ==2.10"):
+    with pytest.raises(
+        DescriptionError, match=r"torch==2.9 .* and torch==2.10 \(requirements.txt:3\): no version"
+    ):
         installed_into(machine(matrix), matrix, [parse("torch==2.9"), parse("torch==2.10", "requirements.txt:3")])
+
+
+def versions(path: Path, matrix: Matrix, **described) -> dict[str, str]:
+    facts = installed_into(machine(matrix, **described), matrix, read(path))
+    return {one.name: one.version.value for one in facts.frameworks}
+
+
+def test_constraints_only_bound_what_is_asked_for(tmp_path: Path, matrix: Matrix) -> None:
+    (tmp_path / "c.txt").write_text("torch<2.9\ntensorflow==2.20\n")
+    (tmp_path / "r.txt").write_text(
+        "-c c.txt\n./local/pkg.whl\ngit+https://x.org/y\ntorch --config-settings a=b\n"
+    )
+    assert versions(tmp_path / "r.txt", matrix) == {"torch": "2.8.0+cu128"}
+
+
+def test_torchs_index_is_torchs_alone(tmp_path: Path, matrix: Matrix) -> None:
+    path = tmp_path / "r.txt"
+    path.write_text("--extra-index-url https://download.pytorch.org/whl/cu126\ntorch==2.9.*\ntensorflow==2.20\n")
+    assert versions(path, matrix) == {"torch": "2.9.1+cu126", "tensorflow": "2.20.0"}
+    path.write_text("--extra-index-url https://download.pytorch.org/whl/nightly/cu130\ntorch\n")
+    assert versions(path, matrix) == {"torch": "from elsewhere"}
+
+
+def test_a_lock_that_forks_by_platform(tmp_path: Path, matrix: Matrix) -> None:
+    entry = '[[package]]\nname = "torch"\nversion = "{}"\nresolution-markers = ["sys_platform {} \'darwin\'"]\n'
+    (tmp_path / "uv.lock").write_text(entry.format("2.9.1+cu126", "!=") + entry.format("2.9.1", "=="))
+    assert versions(tmp_path / "uv.lock", matrix) == {"torch": "2.9.1+cu126"}
+    assert versions(tmp_path / "uv.lock", matrix, os="macos") == {"torch": "2.9.1"}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gpucheck.facts import Facts, Framework, Gpu
-    from gpucheck.matrix import Matrix, Trouble
+    from gpucheck.matrix import Architecture, Matrix, Trouble
 
 # What each kind of reported trouble means for a card without machine code of its own.
 REPORTED = {
@@ -49,6 +49,8 @@ def driver_supports_gpu(facts: Facts, matrix: Matrix) -> Iterator[Said]:
             yield skipped(facts.driver.version.missing or "the driver is not known", subject)
         elif row is None:
             yield unknown(f"the matrix of {matrix.date} has no row for compute capability {capability}", subject)
+        elif (cuda := _older_than_the_card(facts, row)) is not None:
+            yield broken(_not_yet_known(facts, gpu, row, cuda))
         elif row.last_driver_branch is None or branch.branch <= row.last_driver_branch:
             yield holds(f"{row.name} with driver branch R{branch.branch}", subject)
         else:
@@ -67,6 +69,33 @@ def driver_supports_gpu(facts: Facts, matrix: Matrix) -> Iterator[Said]:
                     source=f"{row.source}, {row.url}, checked {row.checked}",
                 )
             )
+
+
+def _older_than_the_card(facts: Facts, row: Architecture) -> str | None:
+    """Return the driver CUDA when it is older than the card's first toolkit; Jetson has drivers of its own."""
+    have, first = parse_version(facts.driver.driver_cuda.value), parse_version(row.first_toolkit)
+    if row.integrated or have is None or first is None or have >= first:
+        return None
+    return facts.driver.driver_cuda.value
+
+
+def _not_yet_known(facts: Facts, gpu: Gpu, row: Architecture, cuda: str) -> Finding:
+    return Finding(
+        slug="gpu-unsupported-by-driver",
+        severity=Severity.ERROR,
+        subject=gpu_name(gpu),
+        title=f"Driver {facts.driver.version.value} is older than {gpu.name.value or row.name}",
+        cause=f"It supports CUDA up to {cuda}; compute capability {gpu.compute_capability.value} came with CUDA "
+        f"{row.first_toolkit}.",
+        confidence=Confidence.LIKELY,
+        evidence=(
+            evidence("driver", facts.driver.version),
+            evidence("driver CUDA", facts.driver.driver_cuda),
+            evidence("compute capability", gpu.compute_capability),
+        ),
+        fixes=(Fix(text=f"Install a driver that supports CUDA {row.first_toolkit} or newer, then reboot."),),
+        source=f"{row.source}, {row.url}, checked {row.checked}",
+    )
 
 
 @dataclass(frozen=True)

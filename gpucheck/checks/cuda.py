@@ -88,7 +88,10 @@ def _driver_too_old(
     )
     fixes: tuple[Fix, ...] = (
         Fix(text=f"Update the driver to {lowest} or newer, then reboot."),
-        Fix(text=f"Install a build of {name} for CUDA {driver.driver_cuda.value or 'of the driver'}."),
+        Fix(
+            text=f"Or a build of {name} for a CUDA runtime that this driver runs.",
+            commands=(f"gpucheck recommend --framework {'tf' if framework.name == 'tensorflow' else 'torch'}",),
+        ),
     )
     if new_enough:  # the driver itself would do: another driver's libcuda stands before its own
         cause = "The libcuda that is loaded belongs to an older driver than the one that runs."

@@ -15,7 +15,7 @@ from gpucheck.checks.reading import (
 )
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
 from gpucheck.findings import Confidence, Evidence, Finding, Fix, Safety, Severity
-from gpucheck.matrix import matches, parse_version
+from gpucheck.matrix import matches, parse_version, published
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,6 +111,10 @@ def _windows_tensorflow(framework: Framework) -> Finding:
 
 def _cuda_build(facts: Facts, framework: Framework) -> Fix:
     python, pin = interpreter_path(facts), pip_pin(framework)
+    version = parse_version(framework.version.value)
+    with_extra = framework.name == "torch" or version is None or (version.major, version.minor) >= (2, 14)
+    if platform(facts) not in ("linux-x86_64", "windows-x86_64") or not with_extra:
+        return Fix(text="See which release has a CUDA build for this machine.", commands=("gpucheck recommend",))
     if framework.name == "tensorflow":
         commands: tuple[str, ...] = (f"{python} -m pip install 'tensorflow[and-cuda]{pin}'",)
     else:
@@ -163,7 +167,7 @@ def _wrong_python_for_extra(facts: Facts, framework: Framework, row: PackageLimi
         title=f"{name} cannot be installed with Python {facts.interpreter.version.value}",
         cause=row.breaks,
         evidence=(evidence("Python", facts.interpreter.version),),
-        fixes=(Fix(text=f"Make an environment with a Python {row.needs}."),),
+        fixes=(Fix(text="See which release and which Python go together.", commands=("gpucheck recommend",)),),
         source=f"{row.source}, {row.url}, checked {row.checked}",
     )
 
@@ -214,7 +218,7 @@ def wheel_for_platform(facts: Facts, matrix: Matrix) -> Iterator[Said]:
         version, place = framework.version.value, platform(facts)
         release, parsed = matrix.release(framework.name, version), parse_version(version)
         rows = [row for row in release.build if parsed and row.covers(parsed)] if release is not None else []
-        if not rows or place is None:
+        if not rows or place is None or not published(version):
             yield unknown(matrix.why_unknown(framework.name, version), framework.name)
         elif here := matrix.builds(framework.name, version, place):
             older = _glibc_too_old(facts, framework, here)

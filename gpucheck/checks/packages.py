@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gpucheck.matrix import Matrix, PackageLimit
     from gpucheck.matrix.requirements import Need
 
+ANY_PYTHON = "3.12"  # stands in a marker's place where a description names no Python
 TWO_ENVIRONMENTS = Fix(text="Give each framework an environment of its own.")
 # Where a mismatch has a name of its own.
 SLUGS = {"numpy": "numpy-abi-mismatch", "protobuf": "protobuf-mismatch", "keras": "keras-mismatch"}
@@ -28,6 +29,8 @@ def required(facts: Facts, framework: Framework) -> tuple[dict[str, Need] | None
     lines, where, python = framework.requires, platform(facts), facts.interpreter.version.value
     if lines.value is None:
         return None, lines.missing or "not looked at"
+    if python is None and facts.described:
+        python = ANY_PYTHON
     if where not in ENVIRONMENTS or python is None:
         return None, "the platform or the Python version is not known"
     return needs(lines.value, where, python), lines.source or framework.name
@@ -78,6 +81,36 @@ def _cannot_share(
         ),
         fixes=(TWO_ENVIRONMENTS, Fix(text="`gpucheck recommend` names a pair that goes together.")),
     )
+
+
+@check("companions-match", "torch-torchvision-mismatch", by_rows=True)
+def companions_match(facts: Facts, matrix: Matrix) -> Iterator[Said]:
+    """Companions, such as torchvision, are of the releases that go with this torch: each pins it exactly."""
+    found = {name: text for name, text in (facts.packages.value or {}).items() if text}
+    for framework in installed(facts):
+        here = [row for row in matrix.companions(framework.name, framework.version.value) if row.package in found]
+        wrong = [row for row in here if matches(f"=={row.version}.*", found[row.package]) is False]
+        if not here:
+            yield skipped("no companion package with a row", framework.name)
+        elif not wrong:
+            yield holds(", ".join(f"{row.package} {found[row.package]}" for row in here), framework.name)
+        for row in wrong:
+            name = f"{FRAMEWORK_NAMES[framework.name]} {framework.version.value}"
+            yield broken(
+                Finding(
+                    slug="torch-torchvision-mismatch",
+                    severity=Severity.ERROR,
+                    subject=framework.name,
+                    title=f"{row.package} {found[row.package]} does not belong to {name}",
+                    cause=f"{row.package} is compiled against one torch; {row.version} is that for {row.release}.",
+                    evidence=(Evidence(text=f"{row.package} {found[row.package]}", source=facts.packages.source),),
+                    fixes=(
+                        Fix(text="Install the one that belongs to it.",
+                            commands=(f"pip install '{row.package}=={row.version}.*'",)),
+                    ),
+                    source=f"{row.source}, {row.url}, checked {row.checked}",
+                )
+            )  # fmt: skip
 
 
 @check(

@@ -101,9 +101,9 @@ TROUBLES: dict[str, Trouble] = {
         follows=SEES_NO_GPU,
     ),
     "gpu-unsupported-by-driver": Trouble(
-        meaning="The driver branch is newer than the last one that knows this GPU's architecture: R470 for "
-        "Kepler, R580 for Maxwell, Pascal and Volta. The driver then does not list the card.",
-        remedy="Install the last driver branch for the card; its CUDA 12 builds go on working with it.",
+        meaning="The driver branch is newer than the last one that knows this GPU's architecture (R470 for "
+        "Kepler, R580 for Maxwell, Pascal and Volta), or older than the GPU. It then does not list the card.",
+        remedy="Install the last driver branch for an old card, a newer driver for a new one.",
         follows=("gpu-missing", *NO_DRIVER),
     ),
     "gpu-lost": Trouble(
@@ -183,6 +183,12 @@ TROUBLES: dict[str, Trouble] = {
         meaning="Two packages ask for versions of a third that exclude each other, or a package is installed in "
         "a version that a framework does not accept.",
         remedy="Choose versions that go together (`gpucheck recommend` names them), or use two environments.",
+        follows=("smoke-not-started",),
+    ),
+    "torch-torchvision-mismatch": Trouble(
+        meaning="torchvision or torchaudio is of a release that was compiled for another torch: importing it "
+        "fails, mostly with `operator torchvision::nms does not exist`.",
+        remedy="Install the release that belongs to this torch; `gpucheck matrix show torch` names torch's.",
         follows=("smoke-not-started",),
     ),
     "package-files-overwritten": Trouble(

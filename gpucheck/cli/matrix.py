@@ -49,7 +49,9 @@ def show(
 
 @app.command()
 def info(
-    months: Annotated[int, typer.Option(min=1, help="Name the rows that were checked longer ago than this.")] = 6,
+    months: Annotated[
+        int, typer.Option(min=1, max=1200, help="Name the rows that were checked longer ago than this.")
+    ] = 6,
     form: FormatOption = Format.TEXT,
     matrix: MatrixOption = None,
     color: ColorOption = Color.AUTO,

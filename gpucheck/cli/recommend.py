@@ -40,7 +40,7 @@ def recommend(
 ) -> None:
     """Say what to install: the newest release that really works here, and the command. No network.
 
-    Exit status: 0 something fits, 1 nothing that the matrix knows fits, 2 bad usage.
+    Exit status: 0 something fits for every framework asked for, 1 not for every one, 2 bad usage.
     """
     from gpucheck import api
     from gpucheck.report import advice, text

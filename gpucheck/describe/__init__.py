@@ -7,8 +7,11 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from packaging.specifiers import SpecifierSet
+
 from gpucheck.describe.machine import DescriptionError, machine
-from gpucheck.describe.wanted import FRAMEWORKS, Pin, Wanted, parse, version, wheel
+from gpucheck.describe.merge import joined
+from gpucheck.describe.wanted import ELSEWHERE, FRAMEWORKS, Pin, Wanted, parse, version, wheel
 from gpucheck.facts import Facts, Framework, Library, absent, seen
 from gpucheck.matrix.requirements import ENVIRONMENTS, Need, needs, newest
 from gpucheck.matrix.versions import parse_version, published
@@ -38,17 +41,20 @@ def installed_into(facts: Facts, matrix: Matrix, wanted: Sequence[Wanted | Pin])
     Raises:
         DescriptionError: Nothing of it is a framework that the matrix knows.
     """
+    wanted = joined(wanted, platform(facts), facts.interpreter.version.value or ANY_PYTHON)
     frameworks = [one for one in wanted if isinstance(one, Wanted)]
     pins = [one for one in wanted if isinstance(one, Pin)]
     if not frameworks:
         near = [name for pin in pins for name in difflib.get_close_matches(pin.name, FRAMEWORKS, n=1)]
         hint = f"; did you mean {near[0]}?" if near else "; write e.g. torch==2.9 or tensorflow==2.20"
         raise DescriptionError(f"no framework that the matrix knows is named{hint}")
-    twice = {one.framework for one in frameworks if [o.framework for o in frameworks].count(one.framework) > 1}
-    if twice:
-        places = " and ".join(f"{one.specifier or 'any'} ({one.origin})" for one in frameworks)
-        raise DescriptionError(f"{twice.pop()} is asked for more than once: {places}")
+    retired = [one for one in frameworks if one.distribution == "tensorflow-gpu"]
+    if retired and SpecifierSet(retired[0].specifier).contains("2.12.0"):
+        raise DescriptionError(
+            f"{retired[0].origin}: tensorflow-gpu ended with 2.11; its 2.12.0 refuses to install: write tensorflow"
+        )
     made = tuple(_framework(facts, matrix, one, pins) for one in frameworks)
+    made = tuple(_with_cudnn(facts, matrix, one, made) for one in made)
     return replace(facts, frameworks=made, packages=seen(_packages(facts, made, pins), "what would be installed"))
 
 
@@ -115,22 +121,29 @@ def _framework(facts: Facts, matrix: Matrix, wanted: Wanted, pins: Iterable[Pin]
         if row.cuda_runtime and not cpu
         else absent("not known", origin),
         cudnn_built=seen(row.cudnn, origin) if row.cudnn else absent("not known", origin),
-        cudnn_loaded=absent("a CPU build") if cpu else _cudnn(facts, matrix, row, lines, pins),
+        cudnn_loaded=absent("a CPU build") if cpu else _built_cudnn(row),
         arch_list=seen(row.arch_list, origin) if row.arch_list else absent("not known", origin),
         requires=seen((*lines, *asked), told_by) if lines else absent(_unread(row), origin),
     )
 
 
 def _why_none(matrix: Matrix, wanted: Wanted, text: str, place: str) -> str:
+    if wanted.variant == ELSEWHERE:
+        return f"{wanted.framework} comes from elsewhere; the matrix knows the package index and torch's own"
     if wanted.variant == "conda":
         return f"{wanted.framework} {text} is a conda package; the matrix knows wheels only"
+    if parse_version(text) is None:
+        return f"no {wanted.framework} that the matrix of {matrix.date} knows fits {text or 'it'}"
     if not published(text):
         return matrix.why_unknown(wanted.framework, text)
     if wanted.variant is not None and matrix.builds(wanted.framework, text, place):
         return (
             f"the matrix of {matrix.date} knows no {wanted.variant} build of {wanted.framework} {text} for {place}"
         )
-    if matrix.release(wanted.framework, text) is not None and not matrix.builds(wanted.framework, text, place):
+    patches = matrix.patches(wanted.framework, text) if matrix.release(wanted.framework, text) else []
+    if patches and not any(patch == parse_version(text) for patch in patches):
+        return f"the matrix knows {wanted.framework} {', '.join(map(str, patches))}, and no {text}"
+    if patches and not matrix.builds(wanted.framework, text, place):
         return f"the matrix of {matrix.date} has no wheel of {wanted.framework} {text} for {place}"
     return matrix.why_unknown(wanted.framework, text)
 
@@ -165,24 +178,31 @@ def _needs(facts: Facts, lines: Iterable[str]) -> dict[str, Need]:
     return needs(lines, place, facts.interpreter.version.value or ANY_PYTHON)
 
 
-def _cudnn(facts: Facts, matrix: Matrix, row: Build, lines: Iterable[str], pins: Iterable[Pin]) -> Fact[Library]:
-    """Return the cuDNN that pip would bring: the pin, or the newest that every requirement admits."""
-    for name, need in _needs(facts, lines).items():
-        if not name.startswith("nvidia-cudnn-cu"):
-            continue
-        known = next((one.versions for one in matrix.packages() if one.name == name), ())
-        others = [pin.specifier for pin in pins if pin.name == name]
-        found = newest([need.specifier, *others], known)
-        if found is None:
-            return absent(f"the matrix knows no {name} that fits {need.specifier}")
-        text = seen(".".join(found.split(".")[:3]), f"{name} {need.specifier}")
-        return seen(Library(path=f"{name} {found}", version=text), row.url)
-    if row.cudnn and not row.requires:
-        text = seen(row.cudnn, row.url)
-        return seen(Library(path=f"the cuDNN that the {row.variant} build was built with", version=text), row.url)
-    if not row.requires:
+def _built_cudnn(row: Build) -> Fact[Library]:
+    """Return the cuDNN of a build whose requirements were not read: that it was built with."""
+    if row.requires:
+        return absent("the wheel brings no cuDNN", row.url)
+    if row.cudnn is None:
         return absent(f"the cuDNN of the {row.variant} build is not known")
-    return absent("the wheel brings no cuDNN", row.url)
+    text = seen(row.cudnn, row.url)
+    return seen(Library(path=f"the cuDNN that the {row.variant} build was built with", version=text), row.url)
+
+
+def _with_cudnn(facts: Facts, matrix: Matrix, one: Framework, every: Sequence[Framework]) -> Framework:
+    """Return a framework with the cuDNN that pip would bring: the newest that all the requirements admit."""
+    asked = [_needs(facts, other.requires.value or ()) for other in (one, *every)]
+    name = next((name for name in asked[0] if name.startswith("nvidia-cudnn-cu")), None)
+    if name is None or one.build.value != "cuda":
+        return one
+    known = next((row.versions for row in matrix.packages() if row.name == name), ())
+    specifiers = [needs_[name].specifier for needs_ in asked if name in needs_]
+    found = newest(specifiers, known) or newest(specifiers[:1], known)
+    if found is None:
+        return replace(one, cudnn_loaded=absent(f"the matrix knows no {name} that fits {specifiers[0]}"))
+    text = seen(".".join(found.split(".")[:3]), f"{name} {specifiers[0]}")
+    return replace(
+        one, cudnn_loaded=seen(Library(path=f"{name} {found}", version=text), one.requires.source or name)
+    )
 
 
 def _packages(facts: Facts, frameworks: Iterable[Framework], pins: Iterable[Pin]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OPTION = re.compile(r"^(-\w|--[\w-]+)(?:[= ]\s*(.*))?$")
+# A path, an archive or a repository: what it holds is not known without opening it.
+LOCATION = re.compile(r"^(?:\.{0,2}/|[a-z]+\+|https?:|file:|[\w./-]+\.(?:whl|zip|tar\.gz)$)")
 INDEXES = ("--index-url", "-i", "--extra-index-url")
 
 
@@ -55,32 +57,33 @@ class _Requirements:
     """pip's requirements file format; options that choose no package are left aside."""
 
     index: str | None = None
-    entries: list[tuple[str, str]] = field(default_factory=list)
+    entries: list[tuple[str, str, bool]] = field(default_factory=list)
     seen: set[Path] = field(default_factory=set)
 
     def read(self, path: Path, text: str) -> list[Wanted | Pin]:
         self._collect(path, text)
-        return [parse(line, origin, self.index) for line, origin in self.entries]
+        found = [(parse(line, origin, self.index), bound) for line, origin, bound in self.entries]
+        return [replace(one, constraint=True) if bound else one for one, bound in found]
 
-    def _collect(self, path: Path, text: str) -> None:
+    def _collect(self, path: Path, text: str, *, bound: bool = False) -> None:
         self.seen.add(path.resolve())
         joined = re.sub(r"\\\r?\n", lambda _: "\0", text)
         number = 1
         for raw in joined.splitlines():
             line = re.sub(r"(^|\s)#.*$", "", raw.replace("\0", " ")).strip()
-            self._line(path, line, number)
+            self._line(path, line, number, bound=bound)
             number += 1 + raw.count("\0")
 
-    def _line(self, path: Path, line: str, number: int) -> None:
+    def _line(self, path: Path, line: str, number: int, *, bound: bool) -> None:
         option = OPTION.match(line)
-        if not line:
+        if not line or LOCATION.match(line):
             return
         if option is None:
-            self.entries.append((re.sub(r"\s--hash[= ]\S+", "", line), f"{path}:{number}"))
+            self.entries.append((re.sub(r"\s--[a-z].*$", "", line), f"{path}:{number}", bound))
         elif option[1] in ("-r", "--requirement", "-c", "--constraint"):
             other = path.parent / (option[2] or "").strip()
             if other.resolve() not in self.seen:
-                self._collect(other, _text(other))
+                self._collect(other, _text(other), bound=bound or option[1] in ("-c", "--constraint"))
         elif option[1] in INDEXES and "pytorch.org" in (option[2] or ""):
             self.index = option[2]
 
@@ -100,10 +103,10 @@ def _uv_lock(path: Path, text: str) -> Iterator[Wanted | Pin]:
         version, source = package.get("version"), package.get("source")
         registry = source.get("registry") if isinstance(source, dict) else None
         if isinstance(version, str):
-            name = package["name"]
-            yield parse(
-                f"{name}=={version}", f"{path}, package {name}", registry if isinstance(registry, str) else None
-            )
+            name, index = package["name"], registry if isinstance(registry, str) else None
+            found = parse(f"{name}=={version}", f"{path}, package {name}", index)
+            markers = package.get("resolution-markers")  # a fork of the lock: one of several versions
+            yield replace(found, markers=tuple(map(str, markers))) if isinstance(markers, list) else found
 
 
 def _environment(path: Path, text: str) -> Iterator[Wanted | Pin]:
@@ -121,25 +124,24 @@ def _environment(path: Path, text: str) -> Iterator[Wanted | Pin]:
         raise DescriptionError(f"{path}: has no list 'dependencies'")
     for entry in entries:
         if isinstance(entry, dict):
-            for line in entry.get("pip") or ():
-                yield from _pip_line(path, str(line))
+            lines = entry.get("pip") or []
+            if not isinstance(lines, list):
+                raise DescriptionError(f"{path}: 'pip' must be a list of requirements")
+            yield from _Requirements().read(path, "\n".join(map(str, lines)))
         elif isinstance(entry, str):
             yield from _conda(path, entry)
-
-
-def _pip_line(path: Path, line: str) -> Iterator[Wanted | Pin]:
-    if not line.startswith("-"):
-        yield parse(line, f"{path}, pip")
 
 
 def _conda(path: Path, entry: str) -> Iterator[Wanted | Pin]:
     """``channel::name=version=build``; conda's ``=`` is a prefix."""
     form = re.fullmatch(
-        r"(?:[\w.-]+::)?([\w.-]+)\s*(?:(==?|>=|<=|>|<|!=)\s*([\w.*,<>=!]+?))?(?:=[\w.*-]+)?", entry
+        r"(?:[\w.-]+::)?([\w.-]+)(?:\s*(==?|>=|<=|>|<|!=)\s*|\s+(?=\d))?([\w.*,<>=!]+?)?(?:=[\w.*-]+)?", entry
     )
     if form is None:
         return
     name, operator, version = form.groups()
+    if name in ("pytorch-gpu", "pytorch-cpu"):
+        name = "pytorch"
     if name.startswith("pytorch") and name != "pytorch":
         return  # pytorch-cuda, pytorch-mutex: conda's own switches
     if name in FRAMEWORKS:
@@ -149,7 +151,8 @@ def _conda(path: Path, entry: str) -> Iterator[Wanted | Pin]:
 
 
 def _conda_framework(path: Path, name: str, operator: str | None, version: str | None) -> Iterator[Wanted | Pin]:
-    specifier = "" if version is None else f"=={version}.*" if operator == "=" else f"{operator}{version}"
+    prefix = version.removesuffix(".*").removesuffix("*").rstrip(".") if version else ""
+    specifier = "" if not prefix else f"=={prefix}.*" if operator in ("=", None) else f"{operator}{version}"
     found = parse(f"{name}{specifier}", f"{path}, conda")
     if isinstance(found, Wanted):
         yield Wanted(

@@ -6,10 +6,11 @@ import difflib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from gpucheck.describe.machine import DescriptionError, variant
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from gpucheck.matrix import Build, Matrix
 
+ELSEWHERE = "elsewhere"  # the variant of what comes neither from the package index nor from torch's own
 FRAMEWORKS = {
     "torch": "torch", "pytorch": "torch", "tensorflow": "tensorflow", "tf": "tensorflow",
     "tensorflow-gpu": "tensorflow", "tensorflow-cpu": "tensorflow",
@@ -36,6 +38,8 @@ class Wanted:
         variant: torch's local label, ``cu126``; None for what the package index gives.
         extras: e.g. ``and-cuda``.
         origin: Where it was asked for.
+        markers: Environment markers, one of which must hold; none: it is asked for everywhere.
+        constraint: Whether it only bounds a version, for a package that something else asks for.
     """
 
     framework: str
@@ -44,6 +48,8 @@ class Wanted:
     variant: str | None = None
     extras: frozenset[str] = frozenset()
     origin: str = "the command line"
+    markers: tuple[str, ...] = ()
+    constraint: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +59,8 @@ class Pin:
     name: str
     specifier: str
     origin: str = "the command line"
+    markers: tuple[str, ...] = ()
+    constraint: bool = False
 
 
 def parse(text: str, origin: str = "the command line", index: str | None = None) -> Wanted | Pin:
@@ -71,17 +79,31 @@ def parse(text: str, origin: str = "the command line", index: str | None = None)
     except InvalidRequirement:
         return _lenient(text, origin)
     name = canonicalize_name(found.name)
+    markers = (str(found.marker),) if found.marker is not None else ()
     if name not in FRAMEWORKS:
-        return Pin(name=name, specifier=str(found.specifier), origin=origin)
-    label = variant_of(str(found.specifier)) or _variant_of_index(index)
+        return Pin(name=name, specifier=str(found.specifier), origin=origin, markers=markers)
+    framework, specifier = FRAMEWORKS[name], str(found.specifier)
+    label = variant_of(specifier) or (_variant_of_index(index) if framework == "torch" else None)
+    if found.url is not None:
+        specifier, label = _of_url(found.url)
     return Wanted(
-        framework=FRAMEWORKS[name],
-        distribution="torch" if FRAMEWORKS[name] == "torch" else name if name != "tf" else "tensorflow",
-        specifier=re.sub(r"\+(cu\d+|cpu)\b", "", str(found.specifier)),
+        framework=framework,
+        distribution="torch" if framework == "torch" else name if name != "tf" else "tensorflow",
+        specifier=re.sub(r"\+(cu\d+|cpu)\b", "", specifier),
         variant=label,
         extras=frozenset(found.extras),
         origin=origin,
+        markers=markers,
     )
+
+
+def _of_url(url: str) -> tuple[str, str | None]:
+    """Return version and variant of a wheel's address; of another address nothing is known."""
+    try:
+        _, found, _, _ = parse_wheel_filename(unquote(url.partition("#")[0].rpartition("/")[2]))
+    except InvalidWheelFilename:
+        return "", ELSEWHERE
+    return f"=={found}", variant_of(f"=={found}")
 
 
 def _lenient(text: str, origin: str) -> Wanted | Pin:
@@ -101,6 +123,8 @@ def variant_of(specifier: str) -> str | None:
 
 
 def _variant_of_index(index: str | None) -> str | None:
+    if re.search(r"pytorch\.org/whl/(nightly|test)\b", index or ""):
+        return ELSEWHERE
     found = re.search(r"download\.pytorch\.org/whl/(?:\w+/)?(cu\d+|cpu)\b", index or "")
     return variant(found[1]) if found else None
 
@@ -110,6 +134,8 @@ def version(matrix: Matrix, wanted: Wanted, platform: str | None, python: str | 
 
     A version that no row knows is returned as it was asked for, so that the checks call it unknown.
     """
+    if wanted.variant == ELSEWHERE:
+        return "from elsewhere"
     asked = SpecifierSet(wanted.specifier)
     exact = [clause for clause in asked if clause.operator in ("==", "===") and not clause.version.endswith(".*")]
     if exact and _unreadable(exact[0].version):
@@ -120,8 +146,7 @@ def version(matrix: Matrix, wanted: Wanted, platform: str | None, python: str | 
     for texts in (ours, anywhere, fitting):
         if texts:
             return max(texts, key=Version)
-    named = [clause.version.removesuffix(".*") for clause in asked]
-    return exact[0].version if exact else max(named, key=Version, default="not known")
+    return exact[0].version if exact else wanted.specifier
 
 
 def _unreadable(text: str) -> bool:

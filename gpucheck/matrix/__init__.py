@@ -163,6 +163,11 @@ class Matrix:
         rows = self.rows(f"packages/{framework}.toml", "package-limit", PackageLimit)
         return tuple(row for row in rows if matches(row.release, version))
 
+    def companions(self, framework: str, version: str | None) -> tuple[Companion, ...]:
+        """Return the companion packages of a release, such as torchvision."""
+        rows = self.rows(f"packages/{framework}.toml", "companion", Companion)
+        return tuple(row for row in rows if matches(f"=={row.release}.*", version))
+
     def releases(self, framework: str) -> list[Version]:
         """Return the minor releases of a framework that the matrix knows, oldest first."""
         files = [path for place in self.folders for path in (place / "frameworks" / framework).glob("*.toml")]

@@ -27,7 +27,7 @@ NOISE = tuple(
 
 def plain(name: str) -> str:
     """Return a product name in the one form by which names are compared."""
-    text = name.casefold().strip()
+    text = re.sub(r"\b(rtx|gtx|gt)(?=\d)", r"\1 ", name.casefold().strip())
     for pattern in NOISE:
         text = pattern.sub("", text)
     return " ".join(text.split()).strip(" -")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpucheck.matrix.releases import Companion
 from gpucheck.matrix.rows import (
     Architecture,
     Branch,
@@ -48,7 +47,3 @@ class Reference:
     def forward_packages(self) -> tuple[ForwardPackage, ...]:
         """Return the cuda-compat packages."""
         return self._rows("cuda/forward.toml", "forward-package", ForwardPackage)
-
-    def companions(self, framework: str) -> tuple[Companion, ...]:
-        """Return the companion packages of a framework, such as torchvision."""
-        return self._rows(f"packages/{framework}.toml", "companion", Companion)

@@ -131,4 +131,6 @@ def admits_outside(specifier: str, limit: str) -> bool:
 
 def _boundaries(specifier: SpecifierSet) -> tuple[str, ...]:
     named = [clause.version.removesuffix(".*") for clause in specifier]
-    return ("0", *named, *(f"{text.partition('+')[0]}.post999" for text in named if ".post" not in text))
+    # "> 2.15" excludes 2.15.post1 (PEP 440), so the next release is tried, too.
+    above = [f"{'.'.join(map(str, Version(text).release))}.{last}" for text in named for last in ("1", "post999")]
+    return ("0", *named, *above)

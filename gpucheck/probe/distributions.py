@@ -63,6 +63,9 @@ def pinned(requirements: Iterable[str], prefix: str) -> tuple[str, str] | None:
     return None
 
 
+COMPANIONS = ("torchvision", "torchaudio")
+
+
 def versions(installed: Mapping[str, Distribution], frameworks: Iterable[str]) -> dict[str, str]:
     """Return the versions of what some distributions require, and of NVIDIA's packages; no others."""
     wanted = {
@@ -74,5 +77,5 @@ def versions(installed: Mapping[str, Distribution], frameworks: Iterable[str]) -
     return {
         name: found.version
         for name, found in sorted(installed.items())
-        if name in wanted or name.startswith(("nvidia-", "cuda-"))
+        if name in wanted or name in COMPANIONS or name.startswith(("nvidia-", "cuda-"))
     }

@@ -47,7 +47,7 @@ def recommendation(matrix: Matrix, machine: Facts, framework: str, variant: str 
     return Recommendation(
         machine=machine,
         advice=advice,
-        pair=choose_pair(matrix, machine) if both else None,
+        pair=choose_pair(matrix, machine, variant) if both else None,
         matrix_date=matrix.date.isoformat(),
     )
 
@@ -70,9 +70,9 @@ def choose(matrix: Matrix, facts: Facts, framework: str, variant: str | None = N
     return Advice(framework=framework, choice=choice, rejected=tuple(search.rejected), with_driver=newer)
 
 
-def choose_pair(matrix: Matrix, facts: Facts) -> tuple[Choice, Choice] | None:
+def choose_pair(matrix: Matrix, facts: Facts, variant: str | None = None) -> tuple[Choice, Choice] | None:
     """Return the newest TensorFlow and torch that live in one environment without a finding, or None."""
-    torches = list(fitting(matrix, facts, "torch"))
+    torches = list(fitting(matrix, facts, "torch", variant))
     for tensorflow in fitting(matrix, facts, "tensorflow") if torches else ():
         if tensorflow.leaves_cuda_to_the_user:
             return None  # from here on TensorFlow takes its CUDA from the system

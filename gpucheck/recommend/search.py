@@ -83,11 +83,11 @@ class Search:
         return None
 
 
-def fitting(matrix: Matrix, facts: Facts, framework: str) -> Iterator[Choice]:
+def fitting(matrix: Matrix, facts: Facts, framework: str, variant: str | None = None) -> Iterator[Choice]:
     """Yield every wheel that fits alone, newest first; of each version the first that fits."""
-    search = Search(matrix, facts, None)
+    search = Search(matrix, facts, variant)
     done: set[str] = set()
-    for version, build in candidates(matrix, framework, facts, None):
+    for version, build in candidates(matrix, framework, facts, variant):
         choice = search.attempt(framework, version, build, None) if version not in done else None
         if choice is not None:
             done.add(version)

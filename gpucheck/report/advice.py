@@ -115,7 +115,9 @@ def _together(answer: Recommendation) -> Iterator[Line]:
         if [choice.version for choice in answer.pair] != newest:
             yield (Piece("   The newest of each need an environment each: their pins or their files collide."),)
     elif all(advice.choice is not None for advice in answer.advice):
-        yield (Piece("Both: ", "bold"), Piece("no pair goes together in one environment; give each its own."))
+        python = any(advice.choice is not None and advice.choice.python for advice in answer.advice)
+        where = "they need different Pythons" if python else "no pair goes together in one environment"
+        yield (Piece("Both: ", "bold"), Piece(f"{where}; give each its own."))
 
 
 def document(answer: Recommendation) -> str:
