@@ -62,7 +62,7 @@ MACHINES = {
     ),
     "Windows": (
         {"gpus": ["RTX 3090"], "driver": "581.29", "python": "3.11", "os": "windows"},
-        ["torch==2.14.* --index-url https://download.pytorch.org/whl/cu132", "tensorflow==2.10.*"],
+        ["torch==2.14.* --index-url https://download.pytorch.org/whl/cu132", "tensorflow==2.10.* numpy<1.24"],
         None,
     ),
     "WSL": (

@@ -9,7 +9,7 @@ from gpucheck.checks.reading import FRAMEWORK_NAMES, installed, platform
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
 from gpucheck.findings import Evidence, Finding, Fix, Severity
 from gpucheck.matrix import matches
-from gpucheck.matrix.requirements import ENVIRONMENTS, admits_outside, can_agree, needs
+from gpucheck.matrix.requirements import ENVIRONMENTS, admits_outside, can_agree, implied, needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,7 +168,7 @@ def _open_limits(
     """Limits that pip would overstep, since the requirements leave the package open: it takes the newest."""
     if not facts.described:
         return []
-    return [
+    rows = [
         row
         for row in matrix.package_limits(framework.name, framework.version.value)
         if row.package in SLUGS
@@ -177,6 +177,7 @@ def _open_limits(
         and row.platform in (None, platform(facts))
         and admits_outside(wanted[row.package].specifier, row.needs)
     ]
+    return [row for row in rows if not implied(row.needs, [o.needs for o in rows if o.package == row.package])]
 
 
 def _left_open(framework: Framework, row: PackageLimit) -> Finding:

@@ -129,6 +129,11 @@ def admits_outside(specifier: str, limit: str) -> bool:
     )
 
 
+def implied(specifier: str, others: Iterable[str]) -> bool:
+    """Whether another specifier is stricter, so that this one says nothing more: ``<2`` beside ``<1.24``."""
+    return any(other != specifier and not admits_outside(other, specifier) for other in others)
+
+
 def _boundaries(specifier: SpecifierSet) -> tuple[str, ...]:
     named = [clause.version.removesuffix(".*") for clause in specifier]
     # "> 2.15" excludes 2.15.post1 (PEP 440), so the next release is tried, too.

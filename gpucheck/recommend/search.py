@@ -11,7 +11,7 @@ from gpucheck.describe import Pin, installed_into, platform
 from gpucheck.diagnosis import diagnose
 from gpucheck.facts import seen
 from gpucheck.findings import Severity, Status
-from gpucheck.matrix.requirements import admits_outside, needs
+from gpucheck.matrix.requirements import admits_outside, implied, needs
 from gpucheck.recommend.answer import Choice, Rejected
 
 if TYPE_CHECKING:
@@ -142,13 +142,16 @@ def _pins(matrix: Matrix, facts: Facts, choice: Choice) -> tuple[Pin, ...]:
     """Name the packages that the release needs older than pip would take, though its metadata does not say so."""
     place, python = platform(facts), facts.interpreter.version.value or "3.12"
     declared = needs(choice.build.requires, place, python)
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     for row in matrix.package_limits(choice.framework, choice.version):
         here = row.platform in (None, place) and row.package in PINNED and not row.declared
         open_ = row.package not in declared or admits_outside(declared[row.package].specifier, row.needs)
         if here and open_ and (row.package in declared or row.package == "numpy"):
-            found[row.package] = ",".join(filter(None, (found.get(row.package), row.needs)))
-    return tuple(Pin(name=name, specifier=text) for name, text in found.items())
+            found.setdefault(row.package, []).append(row.needs)
+    return tuple(
+        Pin(name=name, specifier=",".join(text for text in dict.fromkeys(texts) if not implied(text, texts)))
+        for name, texts in found.items()
+    )
 
 
 def _only_cudnn(reasons: Sequence[tuple[str, str]]) -> bool:
