@@ -9,7 +9,7 @@ from gpucheck.checks.reading import FRAMEWORK_NAMES, installed, platform
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
 from gpucheck.findings import Evidence, Finding, Fix, Severity
 from gpucheck.matrix import matches
-from gpucheck.matrix.requirements import ENVIRONMENTS, admits_outside, can_agree, implied, needs
+from gpucheck.matrix.requirements import ANY_PYTHON, ENVIRONMENTS, admits_outside, can_agree, implied, needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from gpucheck.matrix import Matrix, PackageLimit
     from gpucheck.matrix.requirements import Need
 
-ANY_PYTHON = "3.12"  # stands in a marker's place where a description names no Python
 TWO_ENVIRONMENTS = Fix(text="Give each framework an environment of its own.")
 # Where a mismatch has a name of its own.
 SLUGS = {"numpy": "numpy-abi-mismatch", "protobuf": "protobuf-mismatch", "keras": "keras-mismatch"}

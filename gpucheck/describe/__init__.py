@@ -13,7 +13,7 @@ from gpucheck.describe.machine import DescriptionError, machine
 from gpucheck.describe.merge import joined
 from gpucheck.describe.wanted import ELSEWHERE, FRAMEWORKS, Pin, Wanted, parse, version, wheel
 from gpucheck.facts import Facts, Framework, Library, absent, seen
-from gpucheck.matrix.requirements import ENVIRONMENTS, Need, needs, newest
+from gpucheck.matrix.requirements import ANY_PYTHON, ENVIRONMENTS, Need, needs, newest
 from gpucheck.matrix.versions import parse_version, published
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from gpucheck.matrix import Build, Matrix
 
 __all__ = ["DescriptionError", "Pin", "Wanted", "installed_into", "machine", "parse", "python_of", "reduced"]
-
-ANY_PYTHON = "3.12"  # stands in a marker's place where no Python was named
 
 
 def installed_into(facts: Facts, matrix: Matrix, wanted: Sequence[Wanted | Pin]) -> Facts:

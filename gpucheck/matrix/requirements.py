@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from packaging.markers import Marker
 
+ANY_PYTHON = "3.12"  # stands in a marker's place where a description names no Python
 # The marker variables that differ between platforms (PEP 508).
 ENVIRONMENTS = {
     "linux-x86_64": ("linux", "Linux", "x86_64", "posix"),

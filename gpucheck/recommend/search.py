@@ -11,7 +11,7 @@ from gpucheck.describe import Pin, installed_into, platform
 from gpucheck.diagnosis import diagnose
 from gpucheck.facts import seen
 from gpucheck.findings import Severity, Status
-from gpucheck.matrix.requirements import admits_outside, implied, needs
+from gpucheck.matrix.requirements import ANY_PYTHON, admits_outside, implied, needs
 from gpucheck.recommend.answer import Choice, Rejected
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _with_python(facts: Facts, python: str | None) -> Facts:
 
 def _pins(matrix: Matrix, facts: Facts, choice: Choice) -> tuple[Pin, ...]:
     """Name the packages that the release needs older than pip would take, though its metadata does not say so."""
-    place, python = platform(facts), facts.interpreter.version.value or "3.12"
+    place, python = platform(facts), facts.interpreter.version.value or ANY_PYTHON
     declared = needs(choice.build.requires, place, python)
     found: dict[str, list[str]] = {}
     for row in matrix.package_limits(choice.framework, choice.version):
