@@ -10,8 +10,9 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from gpucheck.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 POSIX = os.name == "posix"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Outcome:
     """How a child ended.
 

@@ -5,9 +5,11 @@ Imports nothing of ours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
+
+from gpucheck.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,7 +67,7 @@ class Confidence(str, Enum):
     POSSIBLE = "possible"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Evidence:
     """One fact that a finding rests on, and where it was read."""
 
@@ -73,7 +75,7 @@ class Evidence:
     source: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Fix:
     """One way out.
 
@@ -90,7 +92,7 @@ class Fix:
     safety: Safety = Safety.ADVICE
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Finding:
     """A trouble that a check found.
 
@@ -148,7 +150,7 @@ def is_explained(finding: Finding, findings: Iterable[Finding]) -> bool:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class CheckResult:
     """What one check said of one subject.
 
@@ -171,7 +173,7 @@ class CheckResult:
     decisive: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Report:
     """The verdict on one machine.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import operator
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpucheck.facts import usable_gpus
 from gpucheck.findings import CheckResult, Evidence, Finding, Severity, Status
+from gpucheck.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ class PolicyError(ValueError):
     """A requirement that cannot be understood; the message says what to write instead."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Requirement:
     """A demand on the number of usable GPUs.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpucheck.checks.reading import (
@@ -17,6 +16,7 @@ from gpucheck.checks.reading import (
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
 from gpucheck.findings import Confidence, Evidence, Finding, Fix, Severity
 from gpucheck.matrix import matches, parse_version
+from gpucheck.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,7 @@ def _not_yet_known(facts: Facts, gpu: Gpu, row: Architecture, cuda: str) -> Find
     )
 
 
-@dataclass(frozen=True)
+@record
 class Code:
     """The code that a binary carries.
 
@@ -183,9 +183,15 @@ def _code(facts: Facts, matrix: Matrix, framework: Framework) -> tuple[Code | No
     integrated = matrix.integrated()
     if build is not None and build.arch_list:
         source = f"{build.source}, {build.url}, checked {build.checked}"
-        return Code(build.arch_list, source, build.arch_list_complete, integrated), ""
+        return Code(
+            arch_list=build.arch_list, source=source, complete=build.arch_list_complete, integrated=integrated
+        ), ""
     if framework.arch_list.value is not None:
-        return Code(framework.arch_list.value, framework.arch_list.source or framework.name, True, integrated), ""
+        return Code(
+            arch_list=framework.arch_list.value,
+            source=framework.arch_list.source or framework.name,
+            integrated=integrated,
+        ), ""
     return None, why or f"the row of {framework.name} {framework.version.value} has no arch list"
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpucheck.checks.reading import evidence, working_gpus
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
 from gpucheck.findings import Evidence, Finding, Fix, Safety, Severity
+from gpucheck.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ GIVES_MASKS = ("slurm", "pbs", "lsf", "sge", "htcondor", "oar", "ray")
 GIVES_NONE = ("", "-1", "NoDevFiles")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Mask:
     """A device mask as the driver reads it.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpucheck.findings import Finding, Status
+from gpucheck.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Judge = Callable[[Facts, Matrix], Iterator["Said"]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Said:
     """What a check says of one subject; the runner adds the check's name and family."""
 
@@ -26,7 +26,7 @@ class Said:
     findings: tuple[Finding, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Check:
     """A statement that should hold.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from gpucheck.record import record
 
 SEES_NO_GPU = ("silent-cpu-fallback", "smoke-failed", "requirement-unmet")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Trouble:
     """One trouble.
 

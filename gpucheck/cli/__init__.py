@@ -5,18 +5,45 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from gpucheck import __version__
-from gpucheck.cli import doctor as _doctor
-from gpucheck.cli import explain as _explain
-from gpucheck.cli import matrix as _matrix
-from gpucheck.cli import recommend as _recommend
-from gpucheck.cli import smoke as _smoke
+
+# In the order of --help. A module of this package each, with a function or an app of the command's name.
+COMMANDS = ("doctor", "smoke", "explain", "recommend", "matrix")
+
+
+class Commands(TyperGroup):
+    """The commands; only the one that is called is loaded."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands: Any = dict.fromkeys(COMMANDS)  # the names, for "Did you mean"
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature is typer's
+        """Return the names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """Return a command, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"gpucheck.cli.{cmd_name}")
+        group = getattr(module, "app", None)
+        if group is None:
+            group = typer.Typer(add_completion=False)
+            group.command(cmd_name)(getattr(module, cmd_name))
+        command = typer.main.get_command(group)
+        command.name = cmd_name
+        return command
+
 
 app = typer.Typer(
+    cls=Commands,
     name="gpucheck",
     help="Find the root cause of a broken GPU deep-learning environment, and prove a working one.",
     no_args_is_help=True,
@@ -24,11 +51,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("doctor")(_doctor.doctor)
-app.command("smoke")(_smoke.smoke)
-app.command("explain")(_explain.explain)
-app.command("recommend")(_recommend.recommend)
-app.add_typer(_matrix.app, name="matrix")
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 # typer.BadParameter's ancestor that carries every error of usage; typer keeps click inside itself.

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
     from gpucheck.tables import Table
 
-app = typer.Typer(no_args_is_help=True, help="The compatibility matrix: show it, ask it, refresh it.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="The compatibility matrix: show it, ask it, refresh it."
+)
 
 
 @app.command()

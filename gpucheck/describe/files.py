@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import tomli
+
 from gpucheck.describe.machine import DescriptionError
 from gpucheck.describe.wanted import FRAMEWORKS, Pin, Wanted, parse
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,8 +87,8 @@ class _Requirements:
 def _uv_lock(path: Path, text: str) -> Iterator[Wanted | Pin]:
     """The lock file of uv: every package with its version, and the index that it comes from."""
     try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        content = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
         raise DescriptionError(f"{path}: is not valid TOML: {error}") from None
     packages = content.get("package")
     if not isinstance(packages, list):

@@ -5,7 +5,7 @@ Imports nothing of ours from elsewhere and judges nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gpucheck.facts.codec import FactsError, from_json, to_json
 from gpucheck.facts.fact import Fact, absent, blank, seen, unread
@@ -21,6 +21,7 @@ from gpucheck.facts.machine import (
 )
 from gpucheck.facts.smoke import Convolution, Errors, Seconds, SmokeData, SmokeRun
 from gpucheck.facts.usable import usable_gpus
+from gpucheck.record import record
 
 __all__ = [
     "Convolution",
@@ -48,7 +49,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Facts:
     """Everything that was seen of one machine and one interpreter.
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import typing
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Generic, TypeVar
+
+from gpucheck.record import record
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 NOT_LOOKED_AT = "not looked at"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Fact(Generic[T_co]):
     """One value that was seen, or the reason why there is none.
 

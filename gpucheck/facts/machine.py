@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpucheck.facts.fact import Fact, unread
+from gpucheck.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class System:
     """The operating system, and what stands between it and the hardware.
 
@@ -28,7 +27,7 @@ class System:
     scheduler: Fact[str] = unread()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Interpreter:
     """The Python whose packages are judged.
 
@@ -47,7 +46,7 @@ class Interpreter:
     chosen_by: Fact[str] = unread()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Driver:
     """The NVIDIA driver: its kernel module, its user-space libraries, and what they answer.
 
@@ -82,7 +81,7 @@ class Driver:
     visible_devices: Fact[int] = unread()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class PciCard:
     """A display or 3D controller on the PCI bus.
 
@@ -99,7 +98,7 @@ class PciCard:
     kernel_driver: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Gpu:
     """One GPU as NVML lists it.
 
@@ -126,7 +125,7 @@ class Gpu:
     mig: Fact[bool] = unread()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Library:
     """A shared library as the loader would find it.
 
@@ -141,7 +140,7 @@ class Library:
     shadows: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Framework:
     """A deep-learning framework in the interpreter looked at, read without importing it.
 
@@ -174,7 +173,7 @@ class Framework:
     requires: Fact[tuple[str, ...]] = unread()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ProbeRun:
     """How a probe went.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from gpucheck.facts.machine import Library
+from gpucheck.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Errors:
     """How far a convolution is from the float64 reference.
 
@@ -20,7 +21,7 @@ class Errors:
     maximum: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Convolution:
     """What the smoke run saw of convolution.
 
@@ -46,7 +47,7 @@ class Convolution:
     grad_weight: Errors | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Seconds:
     """Where the time of a smoke run went, in seconds of wall time.
 
@@ -71,7 +72,7 @@ class Seconds:
     total: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class SmokeData:
     """The data set of a smoke run.
 
@@ -92,7 +93,7 @@ class SmokeData:
     known: bool | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class SmokeRun:
     """One smoke training, as its child process reported it.
 

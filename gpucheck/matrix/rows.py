@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+
+from gpucheck.record import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Row:
     """What every row carries.
 
@@ -23,7 +24,7 @@ class Row:
     note: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Floor(Row):
     """The lowest driver that runs any runtime of a CUDA major (minor-version compatibility)."""
 
@@ -32,7 +33,7 @@ class Floor(Row):
     windows: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Toolkit(Row):
     """A CUDA toolkit and the driver that NVIDIA lists for it.
 
@@ -53,7 +54,7 @@ class Toolkit(Row):
     windows_driver_bundled: bool | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Branch(Row):
     """A driver branch.
 
@@ -73,7 +74,7 @@ class Branch(Row):
 BRANCH_KINDS = ("long-term-support", "production", "new-feature", "legacy")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ForwardSupport(Row):
     """Whether cuda-compat (forward compatibility) works on a line of products."""
 
@@ -81,7 +82,7 @@ class ForwardSupport(Row):
     supported: bool
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ForwardPackage(Row):
     """A cuda-compat package, and the driver branches beside which NVIDIA supports it."""
 
@@ -90,7 +91,7 @@ class ForwardPackage(Row):
     driver_branches: tuple[int, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ForwardError(Row):
     """A CUresult that forward compatibility can end in."""
 
@@ -99,7 +100,7 @@ class ForwardError(Row):
     meaning: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Architecture(Row):
     """A GPU architecture; the last driver branch and toolkit for it, None while support goes on.
 
@@ -121,7 +122,7 @@ class Architecture(Row):
     integrated: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Rule(Row):
     """How the loaded cuDNN must relate to the one that a framework was built with."""
 
@@ -140,7 +141,7 @@ class Rule(Row):
         return same_major and (loaded[1] == built[1] or (self.minor == "equal-or-newer" and loaded[1] > built[1]))
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Encoding(Row):
     """How cuDNN writes its version as one number, for majors from ``from_major`` up to ``below_major``."""
 
@@ -150,7 +151,7 @@ class Encoding(Row):
     below_major: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Limit(Row):
     """A cuDNN that some releases of a framework refuse on some compute capabilities (PEP 440 specifiers)."""
 
@@ -160,7 +161,7 @@ class Limit(Row):
     release: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class CudnnRelease(Row):
     """A cuDNN release.
 
@@ -177,7 +178,7 @@ class CudnnRelease(Row):
     driver_linux: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Product(Row):
     """A GPU product: the fall-back for reports that do not tell the compute capability.
 
@@ -198,7 +199,7 @@ class Product(Row):
     processor: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Head:
     """``matrix.toml``: the form of the files, and the newest ``checked`` date in them."""
 

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from gpucheck.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
-@dataclass(frozen=True)
+@record
 class Distribution:
     """One ``NAME-VERSION.dist-info`` folder."""
 
@@ -50,7 +51,7 @@ def scan(folders: Iterable[Path]) -> dict[str, Distribution]:
             continue
         for entry in sorted(names):
             name, _, version = entry.removesuffix(".dist-info").rpartition("-")
-            found.setdefault(normalise(name), Distribution(name, version, folder / entry))
+            found.setdefault(normalise(name), Distribution(name=name, version=version, path=folder / entry))
     return found
 
 

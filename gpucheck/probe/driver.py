@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from gpucheck import children
 from gpucheck.facts import Driver, Fact, Gpu, absent, blank, seen
 from gpucheck.facts.versions import cuda_version
 from gpucheck.probe.loader import library_path, system_folders
+from gpucheck.record import record
 
 if TYPE_CHECKING:
     import subprocess
@@ -29,7 +30,7 @@ NOT_TOUCHED = "no NVIDIA kernel module was seen, so the driver's libraries were 
 MODULES = ("nvidia", "nvgpu")  # nvgpu: Jetson's integrated GPUs
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Asked:
     """A child that was started to ask a driver library, or why none was."""
 

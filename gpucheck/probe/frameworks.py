@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gpucheck.facts import Fact, Framework, absent, blank, seen
 from gpucheck.probe.distributions import Distribution, pinned
+from gpucheck.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ DISTRIBUTIONS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Place:
     """Where a framework lies: its package folder and the distribution that owns it."""
 

@@ -6,13 +6,13 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpucheck import children
 from gpucheck.facts import Interpreter, absent, seen
+from gpucheck.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ class InterpreterError(ValueError):
     """The interpreter named by --python cannot be used; the message says why."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Target:
     """The interpreter looked at, and the folders that it imports from."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import platform
 import re
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class Redactor:
     def __init__(self, home: str | None = None, user: str | None = None, host: str | None = None) -> None:
         home = home or _home()
         user = user or _user()
-        host = host or socket.gethostname()
+        host = host or platform.node()
         self.rules: list[tuple[re.Pattern[str], str]] = []
         if len(home) > 1:
             self.rules.append((re.compile(re.escape(home) + r"(?=$|[/\\:;,'\"\s])"), "~"))

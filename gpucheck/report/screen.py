@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from gpucheck.findings import Severity, Status, is_explained
 from gpucheck.report import machine, training
@@ -17,8 +16,7 @@ MARKS = {Severity.ERROR: ("✗", "red"), Severity.WARN: ("!", "yellow"), Severit
 PLAIN = {"no-device", "torch-not-installed", "tensorflow-not-installed"}
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """A stretch of text in one style; rich's names of styles, empty for plain."""
 
     text: str
