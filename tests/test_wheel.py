@@ -56,7 +56,7 @@ def test_the_wheels_metadata(built: Path) -> None:
     extras = {line.split(": ")[1] for line in text.splitlines() if line.startswith("Provides-Extra")}
     assert extras == {"torch", "tf", "tf-cuda", "plot", "tensorboard", "ray", "test", "docs", "refresh"}
     for script in ("gpucheck", "gpucheck-doctor"):
-        assert f"{script} = gpucheck.cli:main" in scripts
+        assert f"{script} = gpucheck.__main__:main" in scripts
 
 
 def test_the_sdist_can_build_and_test_itself(built: Path) -> None:

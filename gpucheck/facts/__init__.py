@@ -9,22 +9,18 @@ from dataclasses import field
 
 from gpucheck.facts.codec import FactsError, from_json, to_json
 from gpucheck.facts.fact import Fact, absent, blank, seen, unread
-from gpucheck.facts.machine import (
-    Driver,
-    Framework,
-    Gpu,
-    Interpreter,
-    Library,
-    PciCard,
-    ProbeRun,
-    System,
-)
+from gpucheck.facts.hardware import DeviceNode, Driver, Gpu, GpuProcess, PciCard
+from gpucheck.facts.machine import Interpreter, OtherInterpreter, ProbeRun, System
 from gpucheck.facts.smoke import Convolution, Errors, Seconds, SmokeData, SmokeRun
+from gpucheck.facts.software import Answer, Dependency, Framework, Library, PackageFile
 from gpucheck.facts.usable import usable_gpus
 from gpucheck.record import record
 
 __all__ = [
+    "Answer",
     "Convolution",
+    "Dependency",
+    "DeviceNode",
     "Driver",
     "Errors",
     "Fact",
@@ -32,8 +28,11 @@ __all__ = [
     "FactsError",
     "Framework",
     "Gpu",
+    "GpuProcess",
     "Interpreter",
     "Library",
+    "OtherInterpreter",
+    "PackageFile",
     "PciCard",
     "ProbeRun",
     "Seconds",
@@ -58,6 +57,7 @@ class Facts:
         gpus: GPUs that NVML lists.
         packages: Versions of the packages that the frameworks require, and of NVIDIA's, by normalised name;
             an empty version: named by a requirement that leaves it open.
+        package_files: Files of NVIDIA's packages that are not what their packages installed.
         environment: The environment variables that matter, and no others.
         described: Whether nobody looked at a machine: it is described, and its packages are only wanted.
         probes: How each probe went.
@@ -71,6 +71,7 @@ class Facts:
     gpus: Fact[tuple[Gpu, ...]] = unread()
     frameworks: tuple[Framework, ...] = ()
     packages: Fact[dict[str, str]] = unread()
+    package_files: Fact[tuple[PackageFile, ...]] = unread()
     environment: Fact[dict[str, str]] = unread()
     described: bool = False
     probes: tuple[ProbeRun, ...] = ()

@@ -1,4 +1,4 @@
-"""What was seen of a machine: operating system, driver, cards, interpreter, frameworks."""
+"""What was seen of the operating system and the interpreter, and how the probes went."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ class System:
         wsl: Whether this is the Windows Subsystem for Linux.
         container: ``docker``, ``podman``, ``kubernetes``, ``apptainer``, ``lxc``... or ``none``.
         scheduler: ``slurm``, ``pbs``, ``lsf``, ``kubernetes``, ``ray``... or ``none``: who gives GPUs to jobs.
+        cpu_flags: Of the processor's instruction sets those that frameworks need: ``avx``, ``avx2``...
+        shared_memory: Size of ``/dev/shm`` in bytes.
+        cache_free: Bytes free where caches of packages are kept.
+        kernel: Release of the running kernel.
+        secure_boot: Whether UEFI Secure Boot is on.
     """
 
     os: Fact[str] = unread()
@@ -25,6 +30,26 @@ class System:
     wsl: Fact[bool] = unread()
     container: Fact[str] = unread()
     scheduler: Fact[str] = unread()
+    cpu_flags: Fact[tuple[str, ...]] = unread()
+    shared_memory: Fact[int] = unread()
+    cache_free: Fact[int] = unread()
+    kernel: Fact[str] = unread()
+    secure_boot: Fact[bool] = unread()
+
+
+@record
+class OtherInterpreter:
+    """Another Python that the user's shell would take, and the frameworks in its folders.
+
+    Attributes:
+        executable: Its path.
+        found_by: ``VIRTUAL_ENV``, ``CONDA_PREFIX`` or ``PATH``.
+        frameworks: Names of the frameworks whose folders it has.
+    """
+
+    executable: str
+    found_by: str
+    frameworks: tuple[str, ...] = ()
 
 
 @record
@@ -35,8 +60,10 @@ class Interpreter:
         executable: Its path.
         version: e.g. ``3.11.7``.
         prefix: ``sys.prefix``.
-        kind: ``venv``, ``conda``, ``pipx``, ``uv`` or ``system``.
+        kind: ``venv``, ``uv venv``, ``conda``, ``pipx``, ``uv``, ``ngc`` or ``system``.
         chosen_by: Why this interpreter: ``--python``, ``VIRTUAL_ENV``, ``own``...
+        others: Other interpreters that the shell would take.
+        shadowing: Files of the working folder or of PYTHONPATH that hide a module which frameworks import.
     """
 
     executable: Fact[str] = unread()
@@ -44,133 +71,8 @@ class Interpreter:
     prefix: Fact[str] = unread()
     kind: Fact[str] = unread()
     chosen_by: Fact[str] = unread()
-
-
-@record
-class Driver:
-    """The NVIDIA driver: its kernel module, its user-space libraries, and what they answer.
-
-    Attributes:
-        module_loaded: Whether the kernel module ``nvidia`` is loaded.
-        module_version: Its version, e.g. ``580.159.03``.
-        nouveau_loaded: Whether the free nouveau driver holds the cards instead.
-        dxg: Whether ``/dev/dxg``, WSL's door to the Windows driver, exists.
-        device_nodes: The ``/dev/nvidia*`` nodes.
-        nvml_library: File of ``libnvidia-ml.so.1``.
-        nvml_status: What ``nvmlInit`` returned (nvmlReturn_t; 0 success, 18 library/kernel mismatch).
-        cuda_library: File of ``libcuda.so.1``.
-        library_version: Driver version in the user-space library's file name.
-        version: Driver version as NVML answers it.
-        driver_cuda: Highest CUDA that the driver supports, e.g. ``13.0``.
-        cuinit_status: What ``cuInit`` returned (CUresult; 0 success, 100 no device).
-        visible_devices: Devices that CUDA counts, after the device mask.
-    """
-
-    module_loaded: Fact[bool] = unread()
-    module_version: Fact[str] = unread()
-    nouveau_loaded: Fact[bool] = unread()
-    dxg: Fact[bool] = unread()
-    device_nodes: Fact[tuple[str, ...]] = unread()
-    nvml_library: Fact[str] = unread()
-    nvml_status: Fact[int] = unread()
-    cuda_library: Fact[str] = unread()
-    library_version: Fact[str] = unread()
-    version: Fact[str] = unread()
-    driver_cuda: Fact[str] = unread()
-    cuinit_status: Fact[int] = unread()
-    visible_devices: Fact[int] = unread()
-
-
-@record
-class PciCard:
-    """A display or 3D controller on the PCI bus.
-
-    Attributes:
-        address: e.g. ``0000:18:00.0``.
-        vendor: PCI vendor id, e.g. ``10de`` (NVIDIA).
-        device: PCI device id.
-        kernel_driver: Kernel driver that holds it (``nvidia``, ``nouveau``, ``vfio-pci``), None if none does.
-    """
-
-    address: str
-    vendor: str
-    device: str
-    kernel_driver: str | None = None
-
-
-@record
-class Gpu:
-    """One GPU as NVML lists it.
-
-    Attributes:
-        index: NVML's index (PCI bus order).
-        status: What NVML returned for its handle (0 success, 15 GPU is lost).
-        name: Product name.
-        uuid: ``GPU-...``.
-        pci_address: e.g. ``00000000:18:00.0``.
-        compute_capability: e.g. ``9.0``.
-        memory_total: Bytes.
-        memory_free: Bytes.
-        mig: Whether MIG mode is on.
-    """
-
-    index: int
-    status: Fact[int] = unread()
-    name: Fact[str] = unread()
-    uuid: Fact[str] = unread()
-    pci_address: Fact[str] = unread()
-    compute_capability: Fact[str] = unread()
-    memory_total: Fact[int] = unread()
-    memory_free: Fact[int] = unread()
-    mig: Fact[bool] = unread()
-
-
-@record
-class Library:
-    """A shared library as the loader would find it.
-
-    Attributes:
-        path: File.
-        version: e.g. ``9.20.0``.
-        shadows: Files of the same library further down the search order, which are not taken.
-    """
-
-    path: str
-    version: Fact[str] = unread()
-    shadows: tuple[str, ...] = ()
-
-
-@record
-class Framework:
-    """A deep-learning framework in the interpreter looked at, read without importing it.
-
-    Attributes:
-        name: ``torch`` or ``tensorflow``.
-        installed: Whether its package folder is there.
-        distribution: Name and version of the distribution that owns it.
-        installer: Who installed it: ``pip``, ``uv``, ``conda``...
-        version: e.g. ``2.13.0+cpu``.
-        folder: Package folder.
-        build: ``cuda``, ``rocm`` or ``cpu``.
-        cuda_runtime: CUDA runtime it was built with, e.g. ``13.0``.
-        cudnn_built: cuDNN it was built with, e.g. ``9.20.0``.
-        cudnn_loaded: The cuDNN that the loader would take.
-        arch_list: Code that the binary carries, e.g. ``sm_90``, ``compute_90``.
-        requires: What its metadata requires, as requirement lines of PEP 508.
-    """
-
-    name: str
-    installed: Fact[bool] = unread()
-    distribution: Fact[str] = unread()
-    installer: Fact[str] = unread()
-    version: Fact[str] = unread()
-    folder: Fact[str] = unread()
-    build: Fact[str] = unread()
-    cuda_runtime: Fact[str] = unread()
-    cudnn_built: Fact[str] = unread()
-    cudnn_loaded: Fact[Library] = unread()
-    arch_list: Fact[tuple[str, ...]] = unread()
-    requires: Fact[tuple[str, ...]] = unread()
+    others: Fact[tuple[OtherInterpreter, ...]] = unread()
+    shadowing: Fact[tuple[str, ...]] = unread()
 
 
 @record

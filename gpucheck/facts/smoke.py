@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import field
 
-from gpucheck.facts.machine import Library
+from gpucheck.facts.software import Library
 from gpucheck.record import record
 
 

@@ -20,3 +20,14 @@ def cudnn_version(number: int) -> str | None:
         return None
     factor = 10000 if number >= 90000 else 1000
     return f"{number // factor}.{number % factor // 100}.{number % 100}"
+
+
+def nccl_version(number: int) -> str | None:
+    """Decode NCCL's number: 2708 is 2.7.8, and from 2.9 on 23203 is 2.32.3; None for a senseless one.
+
+    Source: NCCL_VERSION in nccl.h.
+    """
+    if number < 1000:
+        return None
+    factor = 1000 if number < 10000 else 10000
+    return f"{number // factor}.{number % factor // 100}.{number % 100}"

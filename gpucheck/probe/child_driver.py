@@ -14,6 +14,24 @@ import os
 import sys
 from typing import Any
 
+# Their opening starts nothing; /dev/nvidia0's would wake the GPU.
+HARMLESS_NODES = ("/dev/nvidiactl", "/dev/nvidia-uvm")
+COMPUTE_MODES = ("default", "exclusive-thread", "prohibited", "exclusive-process")  # nvmlComputeMode_t
+FABRIC_STATES = ("not-supported", "not-started", "in-progress", "completed")  # nvmlGpuFabricState_t
+CLOCK_REASONS = {  # nvmlClocksEventReasons, nvml.h
+    0x1: "idle",
+    0x2: "application-clocks",
+    0x4: "software-power-cap",
+    0x8: "hardware-slowdown",
+    0x10: "sync-boost",
+    0x20: "software-thermal-slowdown",
+    0x40: "hardware-thermal-slowdown",
+    0x80: "hardware-power-brake",
+    0x100: "display-clocks",
+}
+FUNCTION_NOT_FOUND = 13  # NVML_ERROR_FUNCTION_NOT_FOUND: an older library
+MOST_MIG_DEVICES, MOST_PROCESSES = 16, 64
+
 
 def drop_root() -> None:
     """Become the user nobody for good; a setuid helper cannot bring the rights back."""
@@ -22,6 +40,29 @@ def drop_root() -> None:
         os.setgroups([])
         os.setgid(65534)
         os.setuid(65534)
+
+
+def refused_nodes() -> list[str]:
+    """Return the nodes that the kernel refuses although their permissions allow them: a control group's rules."""
+    refused = []
+    for path in HARMLESS_NODES:
+        try:
+            os.close(os.open(path, os.O_RDWR))
+        except PermissionError as error:
+            if os.access(path, os.R_OK | os.W_OK):
+                refused.append(f"{path}: {error.strerror}")
+        except OSError:
+            continue
+    return refused
+
+
+def process_name(pid: int) -> str | None:
+    """Return a process's short name; None for one of another PID namespace, or gone."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - a script
+            return file.read().strip()
+    except OSError:
+        return None
 
 
 def text(value: Any) -> Any:
@@ -44,6 +85,18 @@ class Reader:
         except AttributeError:
             return {"missing": f"{name}: not in this nvidia-ml-py", "source": name}
 
+    def first(self, *names: str, arguments: tuple[Any, ...]) -> dict[str, Any]:
+        """Return the answer of the first function that this generation of the library has."""
+        answers = []
+        for name in names:
+            answers.append(self.ask(name, *arguments))
+            if (
+                "not in this" not in answers[-1].get("missing", "")
+                and answers[-1].get("code") != FUNCTION_NOT_FOUND
+            ):
+                return answers[-1]
+        return answers[-1]
+
     def field(self, answer: dict[str, Any], read: Any) -> dict[str, Any]:
         """Apply ``read`` to an answer that has a value."""
         return {**answer, "value": text(read(answer["value"]))} if "value" in answer else answer
@@ -65,10 +118,75 @@ class Reader:
             "memory_total": self.field(memory, lambda info: info.total),
             "memory_free": self.field(memory, lambda info: info.free),
             "mig": self.field(self.ask("nvmlDeviceGetMigMode", device), lambda pair: bool(pair[0])),
+            **self.health(device),
+            **self.use(device),
         }
         lost = [answer for answer in facts.values() if answer.get("code") == self.nvml.NVML_ERROR_GPU_IS_LOST]
         status = {"status": lost[0]["code"], "text": lost[0]["missing"]} if lost else {"status": 0}
         return {"index": index, **status, "facts": facts}
+
+    def health(self, device: Any) -> dict[str, Any]:
+        """Return memory errors and the state of the NVLink fabric."""
+        rows = self.ask("nvmlDeviceGetRemappedRows", device)
+        return {
+            "ecc": self.field(self.ask("nvmlDeviceGetEccMode", device), lambda pair: bool(pair[0])),
+            # nvmlMemoryErrorType_t 1: uncorrected; nvmlEccCounterType_t 0: since the driver was loaded
+            "ecc_uncorrected": self.ask("nvmlDeviceGetTotalEccErrors", device, 1, 0),
+            "remap_pending": self.field(rows, lambda counts: bool(counts[2])),
+            "remap_failed": self.field(rows, lambda counts: bool(counts[3])),
+            "retirement_pending": self.field(self.ask("nvmlDeviceGetRetiredPagesPendingStatus", device), bool),
+            "fabric_state": self.fabric(device),
+        }
+
+    def fabric(self, device: Any) -> dict[str, Any]:
+        """Return how far the GPU's registration with the NVLink fabric is."""
+        kind = getattr(self.nvml, "c_nvmlGpuFabricInfoV_t", None)
+        if kind is None:
+            return {"missing": "nvmlDeviceGetGpuFabricInfoV: not in this nvidia-ml-py"}
+        info = kind()
+        answer = self.ask("nvmlDeviceGetGpuFabricInfoV", device, ctypes.byref(info))
+        return self.field(answer, lambda _: FABRIC_STATES[min(int(info.state), 3)])
+
+    def use(self, device: Any) -> dict[str, Any]:
+        """Return who uses the GPU and how."""
+        running = self.first(
+            *(f"nvmlDeviceGetComputeRunningProcesses{suffix}" for suffix in ("_v3", "_v2", "")),
+            arguments=(device,),
+        )
+        reasons = self.first(
+            "nvmlDeviceGetCurrentClocksEventReasons",
+            "nvmlDeviceGetCurrentClocksThrottleReasons",
+            arguments=(device,),
+        )
+        return {
+            "persistence": self.field(self.ask("nvmlDeviceGetPersistenceMode", device), bool),
+            "compute_mode": self.field(
+                self.ask("nvmlDeviceGetComputeMode", device), lambda mode: COMPUTE_MODES[min(int(mode), 3)]
+            ),
+            "processes": self.field(running, lambda found: [self.process(one) for one in found[:MOST_PROCESSES]]),
+            "throttle": self.field(
+                reasons, lambda bits: [name for bit, name in CLOCK_REASONS.items() if int(bits) & bit]
+            ),
+            "mig_devices": self.mig_devices(device),
+        }
+
+    @staticmethod
+    def process(found: Any) -> dict[str, Any]:
+        """Return one process that holds memory."""
+        pid, memory = int(found.pid), found.usedGpuMemory
+        return {"pid": pid, "memory": int(memory) if memory is not None else None, "name": process_name(pid)}
+
+    def mig_devices(self, device: Any) -> dict[str, Any]:
+        """Return the UUIDs of the MIG devices."""
+        most = self.ask("nvmlDeviceGetMaxMigDeviceCount", device)
+        if "value" not in most:
+            return most
+        handles = (
+            self.ask("nvmlDeviceGetMigDeviceHandleByIndex", device, index)
+            for index in range(min(int(most["value"]), MOST_MIG_DEVICES))
+        )
+        found = [self.ask("nvmlDeviceGetUUID", handle["value"]) for handle in handles if "value" in handle]
+        return {**most, "value": [text(one["value"]) for one in found if "value" in one]}
 
     def everything(self) -> dict[str, Any]:
         """Initialise NVML and read the driver and every GPU."""
@@ -113,10 +231,13 @@ def main() -> None:
         import pynvml
 
         reader = Reader(pynvml)
+    # Before the library is loaded, which would try the nodes itself; a simulated driver has none.
+    refused = refused_nodes() if give_up_rights == "0" else []
     library = ctypes.CDLL(path)  # pynvml finds it again by its SONAME
     if give_up_rights == "1":
         drop_root()
-    json.dump(ask_cuda(library) if reader is None else reader.everything(), sys.stdout)
+    answer = ask_cuda(library) if reader is None else reader.everything()
+    json.dump({**answer, "refused_nodes": refused}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,21 @@ class Distribution:
         head = text.split("\n\n", 1)[0]
         return [line.partition(":")[2].strip() for line in head.splitlines() if line.startswith("Requires-Dist:")]
 
+    @cached_property
+    def files(self) -> dict[str, tuple[str, int | None]]:
+        """The hash and the size in bytes of every shared library that its RECORD lists (PEP 376)."""
+        try:
+            lines = (self.path / "RECORD").read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return {}
+        found = {}
+        for line in lines:
+            path, _, rest = line.rpartition(",")[0].rpartition(",")
+            if ".so" in path or path.endswith(".dll"):
+                size = line.rpartition(",")[2]
+                found[path.strip('"')] = (rest, int(size) if size.isdigit() else None)
+        return found
+
 
 def normalise(name: str) -> str:
     """Return a distribution's name in the one form of PEP 503."""
@@ -64,7 +79,20 @@ def pinned(requirements: Iterable[str], prefix: str) -> tuple[str, str] | None:
     return None
 
 
-COMPANIONS = ("torchvision", "torchaudio")
+# What people ask about beside the frameworks' own requirements.
+COMPANIONS = (
+    "torchvision",
+    "torchaudio",
+    "triton",
+    "numpy",
+    "protobuf",
+    "keras",
+    "tf-keras",
+    "jax",
+    "jaxlib",
+    "jax-cuda12-plugin",
+    "jax-cuda13-plugin",
+)
 
 
 def versions(installed: Mapping[str, Distribution], frameworks: Iterable[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The NVIDIA driver: first the kernel's side and the files, which touches nothing; then NVML and CUDA.
+"""The NVIDIA driver's libraries: which files they are, and what NVML and CUDA answer in children.
 
 As root, nvmlInit and cuInit of the real libraries create /dev/nvidiactl even where no driver runs
 (measured with 535 and 470). So without a kernel module or /dev/dxg only a library that LD_LIBRARY_PATH
@@ -16,18 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpucheck import children
-from gpucheck.facts import Driver, Fact, Gpu, absent, blank, seen
+from gpucheck.facts import Driver, Fact, Gpu, GpuProcess, absent, blank, seen
 from gpucheck.facts.versions import cuda_version
-from gpucheck.probe.loader import library_path, system_folders
 from gpucheck.record import record
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable
+
+    from gpucheck.probe.loader import Loader
 
 NVML, CUDA = "libnvidia-ml.so.1", "libcuda.so.1"
 NOT_TOUCHED = "no NVIDIA kernel module was seen, so the driver's libraries were not touched"
-MODULES = ("nvidia", "nvgpu")  # nvgpu: Jetson's integrated GPUs
 
 
 @record
@@ -38,52 +38,18 @@ class Asked:
     reason: str = ""
 
 
-def kernel_side(root: Path, environ: Mapping[str, str]) -> Driver:
-    """Return what the kernel and the file system show, without loading anything."""
-    modules = root / "sys/module"
-    loaded: Fact[bool] = absent("the kernel's modules cannot be read", str(modules))
-    nouveau = loaded
-    if modules.is_dir():
-        found = [modules / name for name in MODULES if (modules / name).is_dir()]
-        proc = root / "proc/driver/nvidia/version"
-        loaded = seen(bool(found) or proc.exists(), str(found[0] if found else modules))
-        nouveau = seen((modules / "nouveau").is_dir(), str(modules))
-    nodes = tuple(sorted(f"/dev/{path.name}" for path in (root / "dev").glob("nvidia*")))
-    nvml, cuda = _find(NVML, root, environ), _find(CUDA, root, environ)
-    return Driver(
-        module_loaded=loaded,
-        module_version=_module_version(root),
-        nouveau_loaded=nouveau,
-        dxg=seen((root / "dev/dxg").exists(), str(root / "dev/dxg")),
-        device_nodes=seen(nodes, "/dev"),
-        nvml_library=nvml,
-        cuda_library=cuda,
-        library_version=_version_in_name(nvml),
-    )
+def with_files(driver: Driver, loader: Loader) -> Driver:
+    """Add where the loader would find the driver's libraries, and their version by the file's name."""
+    nvml, cuda = _find(NVML, loader), _find(CUDA, loader)
+    return replace(driver, nvml_library=nvml, cuda_library=cuda, library_version=_version_in_name(nvml))
 
 
-def _module_version(root: Path) -> Fact[str]:
-    for path, pattern in (
-        (root / "proc/driver/nvidia/version", r"Kernel Module.*?\s(\d{3,}\.\d+(?:\.\d+)?)\s"),
-        (root / "sys/module/nvidia/version", r"^(\d{3,}\.\d+(?:\.\d+)?)\s*$"),
-    ):
-        try:
-            text = path.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-        found = re.search(pattern, text)
-        if found:
-            return seen(found.group(1), str(path), raw=text.splitlines()[0])
-        return absent("the version was not recognised", str(path), raw=text[:200])
-    return absent("no NVIDIA kernel module is loaded", "/proc/driver/nvidia/version")
-
-
-def _find(name: str, root: Path, environ: Mapping[str, str]) -> Fact[str]:
+def _find(name: str, loader: Loader) -> Fact[str]:
     """Return where the loader would find a driver library, LD_LIBRARY_PATH first."""
-    for folder in library_path(environ):
+    for folder in loader.library_path:
         if (folder / name).exists():
             return seen(str(folder / name), "LD_LIBRARY_PATH")
-    for folder in system_folders(root, name):
+    for folder in loader.system_folders(name):
         if (folder / name).exists():
             return seen(str(folder / name), "the system's library folders")
     return absent(f"{name} is neither in LD_LIBRARY_PATH nor in the system's library folders")
@@ -126,12 +92,12 @@ def _start(kind: str, library: Fact[str], backed: bool, *arguments: str) -> Aske
         return Asked(reason=f"cannot start {sys.executable}: {error.strerror}")
 
 
-def abandon(asked: tuple[Asked, ...]) -> None:
+def abandon(started: Iterable[subprocess.Popen[bytes] | None]) -> None:
     """End the children that nobody will listen to any more."""
-    for one in asked:
-        if one.process is not None and one.process.poll() is None:
-            children.kill(one.process)
-            one.process.wait()
+    for process in started:
+        if process is not None and process.poll() is None:
+            children.kill(process)
+            process.wait()
 
 
 def listen(asked: Asked, deadline: float) -> dict[str, Any] | str:
@@ -156,6 +122,7 @@ def with_nvml(driver: Driver, answer: dict[str, Any] | str) -> tuple[Driver, Fac
             driver, nvml_status=absent(answer), version=absent(answer), driver_cuda=absent(answer)
         ), absent(answer)
     status = seen(int(answer["status"]), "nvmlInit", answer.get("text"))
+    driver = _with_nodes(driver, answer)
     number = _answer(answer["driver_cuda"])
     driver = replace(
         driver,
@@ -174,6 +141,7 @@ def with_cuda(driver: Driver, answer: dict[str, Any] | str) -> Driver:
     """Add what libcuda answered; its own number of the driver CUDA comes before NVML's."""
     if isinstance(answer, str):
         return replace(driver, cuinit_status=absent(answer), visible_devices=absent(answer))
+    driver = _with_nodes(driver, answer)
     driver = replace(driver, cuinit_status=seen(int(answer["status"]), "cuInit", answer.get("text") or None))
     if answer.get("version_status") == 0 and answer.get("version"):
         driver = replace(driver, driver_cuda=seen(cuda_version(answer["version"]), "cuDriverGetVersion"))
@@ -184,14 +152,34 @@ def with_cuda(driver: Driver, answer: dict[str, Any] | str) -> Driver:
     return replace(driver, visible_devices=absent(f"cuInit answers {answer['status']}", "cuInit"))
 
 
+def _with_nodes(driver: Driver, answer: dict[str, Any]) -> Driver:
+    return replace(driver, refused_nodes=seen(tuple(map(str, answer.get("refused_nodes", ()))), "open"))
+
+
 def _answer(item: dict[str, Any]) -> Fact[Any]:
     if "value" in item:
         return seen(item["value"], item["source"])
-    return absent(item["missing"], item["source"])
+    return absent(item["missing"], item.get("source"))
+
+
+LISTS: dict[str, Callable[[Any], Any]] = {
+    "processes": lambda one: GpuProcess(**one),
+    "throttle": str,
+    "mig_devices": str,
+}
+
+
+def _field(name: str, item: dict[str, Any]) -> Fact[Any]:
+    fact = _answer(item)
+    if name not in LISTS or not fact.known:
+        return fact
+    return replace(fact, value=tuple(map(LISTS[name], fact.value or ())))
 
 
 def _gpu(item: dict[str, Any]) -> Gpu:
     index, status = int(item["index"]), seen(int(item["status"]), "NVML", item.get("text"))
     if "facts" not in item:
         return replace(blank(Gpu, item["text"], index=index), status=status)
-    return Gpu(index=index, status=status, **{name: _answer(answer) for name, answer in item["facts"].items()})
+    return Gpu(
+        index=index, status=status, **{name: _field(name, answer) for name, answer in item["facts"].items()}
+    )

@@ -6,12 +6,13 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpucheck import children
-from gpucheck.facts import Interpreter, absent, seen
+from gpucheck.facts import Interpreter, OtherInterpreter, absent, seen
 from gpucheck.record import record
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ QUESTION = (
     "import json, sys; print(json.dumps([sys.executable, '.'.join(map(str, sys.version_info[:3])), "
     "sys.prefix, sys.base_prefix, [folder for folder in sys.path if folder]]))"
 )
+# NVIDIA's own container images set them.
+NGC_MARKS = ("NVIDIA_PYTORCH_VERSION", "NVIDIA_TENSORFLOW_VERSION")
 TOOL_MARKS = (("pipx", "venvs"), ("uv", "tools"), ("uv", "archive-v0"))
 
 
@@ -36,6 +39,17 @@ class Target:
 
     facts: Interpreter
     folders: tuple[Path, ...]
+
+    @property
+    def library(self) -> tuple[Path, ...]:
+        """Its folders but those of PYTHONPATH: what they hold hides nothing."""
+        named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        return tuple(folder for folder in self.folders if str(folder) not in named)
+
+    @property
+    def prefix(self) -> Path:
+        """Its ``sys.prefix``; the root where it is not known."""
+        return Path(self.facts.prefix.value or "/")
 
 
 def own_tool_environment(prefix: str = sys.prefix) -> bool:
@@ -79,8 +93,13 @@ def look(python: str | None, environ: Mapping[str, str], deadline: float) -> Tar
         version = ".".join(map(str, sys.version_info[:3]))
         # The first entry is the folder of the script or the working folder, unless safe_path leaves it out.
         path = sys.path if getattr(sys.flags, "safe_path", False) else sys.path[1:]
-        return _target([sys.executable, version, sys.prefix, sys.base_prefix, path], why)
-    return _target(_ask(executable, why, deadline), why)
+        found = _target([sys.executable, version, sys.prefix, sys.base_prefix, path], why)
+    else:
+        found = _target(_ask(executable, why, deadline), why)
+    ngc = next((name for name in NGC_MARKS if environ.get(name)), None)
+    if ngc is None or found.facts.kind.value != "system":
+        return found
+    return replace(found, facts=replace(found.facts, kind=seen("ngc", f"${ngc}")))
 
 
 def _ask(executable: str, why: str, deadline: float) -> list[object]:
@@ -115,9 +134,41 @@ def _target(answer: list[object], why: str) -> Target:
     )
 
 
+def others(
+    target: Target, environ: Mapping[str, str], frameworks: tuple[str, ...]
+) -> tuple[OtherInterpreter, ...]:
+    """Return the other interpreters that the shell would take, and which frameworks lie in their folders.
+
+    None of them is started.
+    """
+    folder = "Scripts" if os.name == "nt" else "bin"
+    named = [
+        (Path(environ[name]) / folder / "python", name)
+        for name in ("VIRTUAL_ENV", "CONDA_PREFIX")
+        if environ.get(name)
+    ]
+    on_path = shutil.which("python", path=environ.get("PATH"))
+    named += [(Path(on_path), "PATH")] if on_path else []
+    found: dict[Path, OtherInterpreter] = {}
+    for executable, why in named:
+        prefix = executable.parent.parent
+        if str(prefix) == target.facts.prefix.value or prefix in found or not executable.exists():
+            continue
+        sites = [*prefix.glob("lib/python3*/*-packages"), prefix / "Lib/site-packages"]
+        there = tuple(name for name in frameworks if any((site / name / "__init__.py").exists() for site in sites))
+        found[prefix] = OtherInterpreter(executable=str(executable), found_by=why, frameworks=there)
+    return tuple(found.values())
+
+
 def _kind(prefix: Path, virtual: bool) -> str:
     if own_tool_environment(str(prefix)):
         return "pipx" if "pipx" in prefix.parts else "uv"
     if (prefix / "conda-meta").is_dir():
         return "conda"
-    return "venv" if virtual else "system"
+    if not virtual:
+        return "system"
+    try:
+        made_by_uv = "\nuv = " in f"\n{(prefix / 'pyvenv.cfg').read_text(encoding='utf-8', errors='replace')}"
+    except OSError:
+        made_by_uv = False
+    return "uv venv" if made_by_uv else "venv"

@@ -1,14 +1,17 @@
-"""Where the dynamic loader looks for a library: LD_LIBRARY_PATH, its cache, the standard folders."""
+"""Where the dynamic loader looks for a library, in its order (ld.so(8))."""
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from gpucheck.probe.elf import Dynamic
 
 # Debian's, Red Hat's, WSL's, the container toolkit's, Jetson's and NixOS's places.
 STANDARD_FOLDERS = (
@@ -28,21 +31,51 @@ STANDARD_FOLDERS = (
 )
 
 
-def library_path(environ: Mapping[str, str]) -> list[Path]:
-    """Return the absolute folders of LD_LIBRARY_PATH, in order."""
-    parts = environ.get("LD_LIBRARY_PATH", "").replace(";", ":").split(":")
-    return [Path(part) for part in parts if part and os.path.isabs(part)]  # noqa: PTH117 - text, not a path yet
+class Loader:
+    """The loader's search, on this machine or on a folder that stands for it.
 
-
-def system_folders(root: Path, library: str) -> list[Path]:
-    """Return the folders that are searched after LD_LIBRARY_PATH, for a library such as ``libcudnn.so``.
-
-    The cache's strings are absolute paths ended by NUL; `ldconfig -p` would cost a process.
+    Args:
+        root: ``/``, or a folder that stands for it.
+        environ: The environment.
     """
-    try:
-        cache = (root / "etc/ld.so.cache").read_bytes()
-    except OSError:
-        cache = b""
-    named = re.findall(rb"(/[^\0]{1,500})/" + re.escape(library.encode()) + rb"[.\d]*\0", cache)
-    cached = [root / folder.decode("utf-8", "replace").lstrip("/") for folder in dict.fromkeys(named)]
-    return list(dict.fromkeys([*cached, *(root / folder for folder in STANDARD_FOLDERS)]))
+
+    def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
+        self.root = root
+        parts = environ.get("LD_LIBRARY_PATH", "").replace(";", ":").split(":")
+        # text, not a path yet
+        self.library_path = [Path(part) for part in parts if part and os.path.isabs(part)]  # noqa: PTH117
+        try:
+            self.cache = (root / "etc/ld.so.cache").read_bytes()
+        except OSError:
+            self.cache = b""
+
+    def system_folders(self, library: str) -> list[Path]:
+        """Return the folders of the loader's cache and the standard ones, for a library such as ``libcudnn.so``.
+
+        The cache's strings are absolute paths ended by NUL; `ldconfig -p` would cost a process.
+        """
+        named = re.findall(rb"(/[^\0]{1,500})/" + re.escape(library.encode()) + rb"[.\d]*\0", self.cache)
+        cached = [self.root / folder.decode("utf-8", "replace").lstrip("/") for folder in dict.fromkeys(named)]
+        return list(dict.fromkeys([*cached, *(self.root / folder for folder in STANDARD_FOLDERS)]))
+
+    def candidates(self, soname: str, asker: Dynamic, above: Dynamic | None = None) -> Iterator[Path]:
+        """Yield the files that fit a soname, the one that is taken first.
+
+        Args:
+            soname: What is asked for.
+            asker: The library that asks.
+            above: The library that loaded the asker; its DT_RPATH counts where the asker has no DT_RUNPATH.
+        """
+        own = asker.rpath if not asker.runpath else ()
+        inherited = above.rpath if above is not None and not above.runpath and not asker.runpath else ()
+        folders = [*_existing(own), *_existing(inherited), *self.library_path, *_existing(asker.runpath)]
+        folders += self.system_folders(soname)
+        for folder in dict.fromkeys(folders):
+            if (folder / soname).exists():
+                yield folder / soname
+
+
+@functools.lru_cache(maxsize=64)
+def _existing(folders: tuple[str, ...]) -> tuple[Path, ...]:
+    """Return the folders that are there; TensorFlow's tag lists 550, of which ten exist."""
+    return tuple(Path(folder) for folder in dict.fromkeys(map(os.path.normpath, folders)) if os.path.isdir(folder))  # noqa: PTH112

@@ -1,32 +1,43 @@
-"""Display and 3D controllers on the PCI bus, read from sysfs. Nothing is touched."""
+"""Display and 3D controllers, and NVSwitch bridges, on the PCI bus, read from sysfs. Nothing is touched."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gpucheck.facts import Fact, PciCard, absent, seen
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-# PCI base class 03, display controllers: https://pci-ids.ucw.cz/read/PD/03
-DISPLAY_CLASS = "0x03"
+# PCI base class 03, display controllers, and 0680, other bridges: https://pci-ids.ucw.cz/read/PD/
+DISPLAY_CLASS, OTHER_BRIDGE = "0x03", "0x0680"
+NVIDIA = "10de"
+DATABASES = ("usr/share/misc/pci.ids", "usr/share/hwdata/pci.ids")
 
 
-def cards(root: Path) -> Fact[tuple[PciCard, ...]]:
-    """Return the display controllers of all vendors, by address."""
+def scan(root: Path) -> tuple[Fact[tuple[PciCard, ...]], Fact[int]]:
+    """Return the display controllers of all vendors, by address, and the number of NVSwitch bridges.
+
+    NVIDIA's driver takes a bridge of its vendor and class 0680 for an NVSwitch (linux_nvswitch.c of the open
+    kernel modules).
+    """
     bus = root / "sys/bus/pci/devices"
     try:
         folders = sorted(bus.iterdir())
     except OSError as error:
-        return absent(f"the PCI bus cannot be read: {error.strerror}", str(bus))
-    found = [card for folder in folders if (card := _card(folder)) is not None]
-    return seen(tuple(found), str(bus))
+        missing = absent(f"the PCI bus cannot be read: {error.strerror}", str(bus))
+        return missing, missing
+    kinds = [(folder, _text(folder / "class")) for folder in folders]
+    cards = tuple(_card(folder) for folder, kind in kinds if kind.startswith(DISPLAY_CLASS))
+    bridges = [folder for folder, kind in kinds if kind.startswith(OTHER_BRIDGE)]
+    switches = sum(_text(folder / "vendor") == f"0x{NVIDIA}" for folder in bridges)
+    return seen(cards, str(bus)), seen(switches, str(bus))
 
 
-def _card(folder: Path) -> PciCard | None:
-    if not _text(folder / "class").startswith(DISPLAY_CLASS):
-        return None
+def _card(folder: Path) -> PciCard:
     driver = folder / "driver"
     return PciCard(
         address=folder.name,
@@ -36,8 +47,23 @@ def _card(folder: Path) -> PciCard | None:
     )
 
 
+def named(cards: Iterable[PciCard], root: Path) -> tuple[PciCard, ...]:
+    """Return the cards with NVIDIA's chip and product names, where this system has the PCI ID database."""
+    text = next((found for path in DATABASES if (found := _text(root / path))), "")
+    vendor = re.search(rf"^{NVIDIA}  .*\n((?:[\t#].*\n?)+)", text, re.MULTILINE)
+    section = vendor.group(1) if vendor else ""
+    return tuple(replace(card, name=_name(section, card)) for card in cards)
+
+
+def _name(section: str, card: PciCard) -> str | None:
+    if card.vendor != NVIDIA or not re.fullmatch(r"[0-9a-f]{4}", card.device):
+        return None
+    found = re.search(rf"^\t{card.device}  (.+)$", section, re.MULTILINE)
+    return found.group(1).strip() if found else None
+
+
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="ascii", errors="replace").strip()
+        return path.read_text(encoding="utf-8", errors="replace").strip("\n ")
     except OSError:
         return ""

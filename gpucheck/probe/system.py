@@ -1,4 +1,4 @@
-"""Operating system, container, scheduler, and the environment variables that matter."""
+"""Operating system, container and scheduler."""
 
 from __future__ import annotations
 
@@ -7,43 +7,20 @@ import sys
 from typing import TYPE_CHECKING
 
 from gpucheck.facts import Fact, System, absent, seen
+from gpucheck.probe import resources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-# Only these are ever read into a report: an environment holds secrets.
-VARIABLES = (
-    "CONDA_DEFAULT_ENV",
-    "CONDA_PREFIX",
-    "CUDA_DEVICE_ORDER",
-    "CUDA_HOME",
-    "CUDA_LAUNCH_BLOCKING",
-    "CUDA_MODULE_LOADING",
-    "CUDA_PATH",
-    "CUDA_VISIBLE_DEVICES",
-    "LD_LIBRARY_PATH",
-    "LD_PRELOAD",
-    "NVIDIA_DRIVER_CAPABILITIES",
-    "NVIDIA_TF32_OVERRIDE",
-    "NVIDIA_VISIBLE_DEVICES",
-    "PYTHONPATH",
-    "PYTORCH_ALLOC_CONF",
-    "PYTORCH_CUDA_ALLOC_CONF",
-    "PYTORCH_SKIP_CUDNN_COMPATIBILITY_CHECK",
-    "TF_CPP_MIN_LOG_LEVEL",
-    "TF_ENABLE_ONEDNN_OPTS",
-    "TF_FORCE_GPU_ALLOW_GROWTH",
-    "TF_GPU_ALLOCATOR",
-    "VIRTUAL_ENV",
-    "XLA_FLAGS",
-)
 SYSTEMS = {"linux": "linux", "win32": "windows", "cygwin": "windows", "darwin": "macos"}
 CONTAINER_FILES = {".dockerenv": "docker", "run/.containerenv": "podman"}
 CONTAINER_VARIABLES = {
     "KUBERNETES_SERVICE_HOST": "kubernetes",
     "APPTAINER_NAME": "apptainer",
     "SINGULARITY_NAME": "apptainer",
+    "COLAB_RELEASE_TAG": "colab",
+    "KAGGLE_KERNEL_RUN_TYPE": "kaggle",
 }
 SCHEDULER_VARIABLES = {
     "SLURM_JOB_ID": "slurm",
@@ -58,11 +35,6 @@ SCHEDULER_VARIABLES = {
 # systemd writes the container manager's name there: systemd-nspawn, lxc, podman, wsl...
 MANAGER = "run/systemd/container"
 CGROUP_MARKS = {"kubepods": "kubernetes", "docker": "docker", "lxc": "lxc", "libpod": "podman"}
-
-
-def environment(environ: Mapping[str, str]) -> Fact[dict[str, str]]:
-    """Return the named environment variables that are set."""
-    return seen({name: environ[name] for name in VARIABLES if name in environ}, "environment")
 
 
 def system(root: Path, environ: Mapping[str, str]) -> System:
@@ -81,6 +53,11 @@ def system(root: Path, environ: Mapping[str, str]) -> System:
         wsl=_wsl(root),
         container=_container(root, environ),
         scheduler=_by_variable(SCHEDULER_VARIABLES, environ) or seen("none", "environment"),
+        cpu_flags=resources.cpu_flags(root),
+        shared_memory=resources.shared_memory(root),
+        cache_free=resources.cache_free(environ),
+        kernel=seen(platform.release(), "uname"),
+        secure_boot=resources.secure_boot(root),
     )
 
 
