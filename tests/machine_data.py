@@ -8,15 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from gpucheck.facts import (
+    Answer,
     Convolution,
+    Dependency,
+    DeviceNode,
     Driver,
     Errors,
     Fact,
     Facts,
     Framework,
     Gpu,
+    GpuProcess,
     Interpreter,
     Library,
+    OtherInterpreter,
+    PackageFile,
     PciCard,
     SmokeData,
     SmokeRun,
@@ -53,18 +59,64 @@ def facts_of(table: dict[str, Any]) -> dict[str, Fact[Any]]:
     return {name: fact(value) for name, value in table.items()}
 
 
+def made(kind: Any, value: Any) -> Fact[Any]:
+    """A list of tables into a fact of records."""
+    return fact(value) if isinstance(value, dict) else seen(tuple(kind(**one) for one in value), "test")
+
+
 def gpu(index: int, table: dict[str, Any]) -> Gpu:
-    return Gpu(index=index, **facts_of({"status": 0, "memory_free": 8 * 2**30, **table}))
+    own = dict(table)
+    processes = made(GpuProcess, own.pop("processes", []))
+    found = Gpu(index=index, **facts_of({"status": 0, "memory_free": 8 * 2**30, **own}))
+    return replace(found, processes=processes)
+
+
+def library(text: str) -> Library:
+    """``/path/libx.so.1 12.4.1``: a file and its version; without one the version is not known."""
+    path, _, version = text.partition(" ")
+    return Library(path=path, version=seen(version, path) if version else absent("not known", path))
+
+
+def dependency(table: dict[str, str]) -> Dependency:
+    """``{soname, taken = "FILE VERSION", shipped = "FILE VERSION"}``; taken left out: not found."""
+    missing = absent(
+        f"{table['soname']} is in none of the folders that the loader searches", "the loader's folders"
+    )
+    taken = seen(library(table["taken"]), table["taken"].split(" ")[0]) if "taken" in table else missing
+    return Dependency(
+        soname=table["soname"], taken=taken, shipped=library(table["shipped"]) if "shipped" in table else None
+    )
+
+
+def node(text: str) -> DeviceNode:
+    """``/dev/nvidia0 crw-rw---- video``: one that this user may not use, unless it ends in rw-."""
+    path, mode, group = text.split(" ")
+    return DeviceNode(path=path, mode=mode, group=group, usable=mode.endswith("rw-"))
 
 
 def framework(table: dict[str, Any]) -> Framework:
     own = dict(table)
     name, cudnn = own.pop("name"), own.pop("cudnn_loaded", None)
-    made = Framework(name=name, **facts_of({"installed": True, **own}))
+    special: dict[str, Fact[Any]] = {}
+    if "libraries" in own:
+        listed = own.pop("libraries")
+        special["libraries"] = (
+            fact(listed) if isinstance(listed, dict) else seen(tuple(map(dependency, listed)), "/site/lib.so")
+        )
+    if "cudnn_parts" in own:
+        special["cudnn_parts"] = seen(tuple(map(library, own.pop("cudnn_parts"))), "test")
+    if "answer" in own:
+        answer = own.pop("answer")
+        lists = {key: tuple(value) for key, value in answer.items() if isinstance(value, list)}
+        special["answer"] = (
+            fact(answer) if set(answer) == {"missing"} else seen(Answer(**{**answer, **lists}), "test")
+        )
     if isinstance(cudnn, str):
-        library = Library(path="/site/nvidia/cudnn/lib/libcudnn.so.9", version=seen(cudnn, "test"))
-        return replace(made, cudnn_loaded=seen(library, library.path))
-    return replace(made, cudnn_loaded=fact(cudnn)) if cudnn is not None else made
+        loaded = Library(path="/site/nvidia/cudnn/lib/libcudnn.so.9", version=seen(cudnn, "test"))
+        special["cudnn_loaded"] = seen(loaded, loaded.path)
+    elif cudnn is not None:
+        special["cudnn_loaded"] = fact(cudnn)
+    return replace(Framework(name=name, **facts_of({"installed": True, **own})), **special)
 
 
 def smoke(table: dict[str, Any]) -> SmokeRun:
@@ -97,15 +149,27 @@ def smoke(table: dict[str, Any]) -> SmokeRun:
 def build(table: dict[str, Any]) -> Facts:
     """Return the facts of a machine; what it does not say is as on a plain Linux machine."""
     system = {"os": "linux", "machine": "x86_64", "wsl": False, "container": "none", "scheduler": "none"}
-    driver = {"module_loaded": False, "nouveau_loaded": False, "dxg": False, "device_nodes": []}
+    system.update(
+        {"cpu_flags": ["avx", "avx2"], "shared_memory": 2**33, "cache_free": 2**36, "kernel": "6.8.0-45"}
+    )
+    driver = {"module_loaded": False, "nouveau_loaded": False, "dxg": False}
+    given = dict(table.get("driver", {}))
+    nodes = seen(tuple(map(node, given.pop("device_nodes", []))), "/dev")
+    python = {
+        "executable": "/venv/bin/python",
+        "version": "3.12.1",
+        "shadowing": [],
+        **table.get("interpreter", {}),
+    }
+    others = made(OtherInterpreter, python.pop("others", []))
+    changed = [{**one, "owners": tuple(one["owners"]), "recorded": tuple(one["recorded"])}
+               for one in table.get("package_files", [])]  # fmt: skip
     cards = table.get("pci_cards", [])
     gpus = table.get("gpus", {"missing": "no driver is loaded"})
     return Facts(
         system=System(**facts_of({**system, **table.get("system", {})})),
-        interpreter=Interpreter(
-            **facts_of({"executable": "/venv/bin/python", "version": "3.12.1", **table.get("interpreter", {})})
-        ),
-        driver=Driver(**facts_of({**driver, **table.get("driver", {})})),
+        interpreter=replace(Interpreter(**facts_of(python)), others=others),
+        driver=replace(Driver(**facts_of({**driver, **given})), device_nodes=nodes),
         pci_cards=fact(cards)
         if isinstance(cards, dict)
         else seen(tuple(PciCard(**card) for card in cards), "test"),
@@ -114,6 +178,7 @@ def build(table: dict[str, Any]) -> Facts:
         else seen(tuple(gpu(n, one) for n, one in enumerate(gpus)), "test"),
         frameworks=tuple(framework(one) for one in table.get("frameworks", [])),
         packages=fact(table["packages"]) if "packages" in table else seen({}, "test"),
+        package_files=made(PackageFile, changed),
         environment=seen(table.get("environment", {}), "test"),
         described=table.get("described", False),
         smoke=tuple(smoke(one) for one in table.get("smoke", [])),

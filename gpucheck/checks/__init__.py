@@ -9,13 +9,25 @@ from gpucheck.checks import (
     answers,
     architecture,
     cards,
+    chips,
     cuda,
     cudnn,
+    deep,
+    devices,
     driver,
     framework,
+    health,
+    interpreter,
+    kernel_log,
+    libraries,
     mask,
+    ownership,
     packages,
+    resources,
     smoke,
+    sublibraries,
+    use,
+    wsl,
 )
 from gpucheck.checks.registry import REGISTRY, Check, Said
 from gpucheck.checks.troubles import TROUBLES, Trouble
@@ -25,7 +37,11 @@ __all__ = ["FAMILIES", "REGISTRY", "TROUBLES", "Check", "Said", "Trouble", "all_
 # From the ground up: the order in which the checks run, and in which causes of one weight are ranked.
 FAMILIES = tuple(
     module.__name__.rpartition(".")[2]
-    for module in (driver, answers, cards, mask, framework, cuda, architecture, packages, cudnn, smoke)
+    for module in (
+        *(driver, wsl, devices, chips, kernel_log, answers, cards, health, use, mask),
+        *(interpreter, framework, cuda, architecture, packages, ownership, libraries, cudnn, sublibraries),
+        *(resources, deep, smoke),
+    )
 )
 
 

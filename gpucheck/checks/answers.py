@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gpucheck.checks.health import fabric_evidence
 from gpucheck.checks.reading import evidence, working_gpus
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
 from gpucheck.findings import Confidence, Evidence, Finding, Fix, Safety, Severity
@@ -51,6 +52,8 @@ def _nvml_answer(facts: Facts) -> Said:
     if code is None:
         return unknown(driver.nvml_status.missing or "NVML was not asked", "NVML")
     shown = evidence("nvmlInit answers", driver.nvml_status)
+    if driver.refused_nodes.value or any(not node.usable for node in driver.device_nodes.value or ()):
+        return skipped("device nodes cannot be opened; another check says why", "NVML")
     if code == NVML_NO_PERMISSION:
         return broken(_permission_denied(facts, shown))
     if code == NVML_UNKNOWN and facts.system.container.value not in (None, "none"):
@@ -69,6 +72,11 @@ def _nvml_answer(facts: Facts) -> Said:
     return unknown(f"nvmlInit fails with {code} ({driver.nvml_status.raw or 'no text'})", "NVML")
 
 
+def _uvm_node(facts: Facts) -> Evidence:
+    there = any(node.path == "/dev/nvidia-uvm" for node in facts.driver.device_nodes.value or ())
+    return Evidence(text=f"/dev/nvidia-uvm is {'there' if there else 'missing'}", source="/dev")
+
+
 def _permission_denied(facts: Facts, shown: Evidence) -> Finding:
     return Finding(
         slug="permission-denied",
@@ -76,7 +84,8 @@ def _permission_denied(facts: Facts, shown: Evidence) -> Finding:
         subject="NVML",
         title="This user may not use the NVIDIA devices",
         cause="The driver is loaded, but it refuses this user.",
-        evidence=(shown, evidence("device nodes", facts.driver.device_nodes)),
+        evidence=(shown, *(Evidence(text=f"{node.mode} {node.group}", source=node.path)
+                           for node in facts.driver.device_nodes.value or ())),
         fixes=(
             Fix(text="Join the group that owns the nodes, then log in again.",
                 commands=("ls -l /dev/nvidia*", 'sudo usermod -aG video "$USER"')),
@@ -92,12 +101,18 @@ def _cuda_answer(facts: Facts) -> Said:
         return skipped("another check says why it does not", "CUDA")
     if code is None:
         return unknown(driver.cuinit_status.missing or "CUDA was not asked", "CUDA")
+    if driver.refused_nodes.value:
+        return skipped("device nodes cannot be opened; another check says why", "CUDA")
     if code in CUINIT_TROUBLES:
         slug, title, cause, fix = CUINIT_TROUBLES[code]
-        shown = (
+        shown: tuple[Evidence, ...] = (
             evidence("cuInit answers", driver.cuinit_status),
             evidence("libcuda.so.1", driver.cuda_library),
         )
+        if code == CU_NOT_READY:
+            shown = (*shown, *fabric_evidence(facts))
+        if code == CU_UNKNOWN:
+            shown = (*shown, evidence("nvidia_uvm is loaded:", driver.uvm_loaded), _uvm_node(facts))
         return broken(
             Finding(slug=slug, severity=Severity.ERROR, subject="CUDA", title=title, cause=cause,
                     evidence=shown, fixes=(fix,), confidence=Confidence.LIKELY)
@@ -115,7 +130,7 @@ CUINIT_TROUBLES = {
         "CUDA cannot start: unknown error (999)",
         "The driver is loaded, but its module nvidia_uvm or a device node is not usable; often after suspend.",
         Fix(text="Reload the module when nothing uses the GPU, else reboot.",
-            commands=("sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm",)),
+            commands=("sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm", "sudo nvidia-modprobe -c 0 -u")),
     ),
     CU_NOT_READY: (
         "fabric-manager",

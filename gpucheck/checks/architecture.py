@@ -66,7 +66,7 @@ def driver_supports_gpu(facts: Facts, matrix: Matrix) -> Iterator[Said]:
                         evidence("compute capability", gpu.compute_capability),
                     ),
                     fixes=(Fix(text=f"Install a driver of branch R{row.last_driver_branch}, then reboot."),),
-                    source=f"{row.source}, {row.url}, checked {row.checked}",
+                    source=row.citation,
                 )
             )
 
@@ -94,7 +94,7 @@ def _not_yet_known(facts: Facts, gpu: Gpu, row: Architecture, cuda: str) -> Find
             evidence("compute capability", gpu.compute_capability),
         ),
         fixes=(Fix(text=f"Install a driver that supports CUDA {row.first_toolkit} or newer, then reboot."),),
-        source=f"{row.source}, {row.url}, checked {row.checked}",
+        source=row.citation,
     )
 
 
@@ -182,7 +182,7 @@ def _code(facts: Facts, matrix: Matrix, framework: Framework) -> tuple[Code | No
     build, why = published_build(facts, matrix, framework)
     integrated = matrix.integrated()
     if build is not None and build.arch_list:
-        source = f"{build.source}, {build.url}, checked {build.checked}"
+        source = build.citation
         return Code(
             arch_list=build.arch_list, source=source, complete=build.arch_list_complete, integrated=integrated
         ), ""
@@ -255,7 +255,7 @@ def _unsupported(facts: Facts, framework: Framework, gpu: Gpu, code: Code, troub
             Fix(text=f"Install a build of {name} whose arch list covers sm_{capability.replace('.', '')}."),
             Fix(text="See what fits.", commands=(f"gpucheck recommend --framework {_option(framework)}",)),
         ),
-        source=f"{trouble.source}, {trouble.url}, checked {trouble.checked}" if trouble else code.source,
+        source=trouble.citation if trouble else code.source,
     )
 
 

@@ -110,5 +110,5 @@ def _driver_too_old(
                      framework.cuda_runtime),
         ),
         fixes=fixes,
-        source=f"{floor.source}, {floor.url}, checked {floor.checked}",
+        source=floor.citation,
     )  # fmt: skip

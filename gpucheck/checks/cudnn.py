@@ -95,7 +95,7 @@ def _mismatch(facts: Facts, framework: Framework, loaded: Library, rule: Rule, b
             *others,
         ),
         fixes=_mismatch_fixes(facts, loaded),
-        source=f"{rule.source}, {rule.url}, checked {rule.checked}",
+        source=rule.citation,
     )
 
 
@@ -191,5 +191,5 @@ def _unsupported(framework: Framework, gpu: Gpu, loaded: Library, row: Limit | C
             Fix(text="Install the last cuDNN that has code for it.",
                 commands=("pip install 'nvidia-cudnn-cu12<9.11'",), safety=Safety.ASK),
         ),
-        source=f"{row.source}, {row.url}, checked {row.checked}",
+        source=row.citation,
     )  # fmt: skip

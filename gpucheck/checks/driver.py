@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpucheck.checks.reading import driver_works, evidence, installed, nvidia_cards
+from gpucheck.checks import no_driver
+from gpucheck.checks.reading import driver_works, evidence, nvidia_cards
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
+from gpucheck.facts.fact import NOT_LOOKED_AT
 from gpucheck.findings import Evidence, Finding, Fix, Safety, Severity
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ NVML_NOT_LOADED = 9
     "driver-missing",
     "kernel-module-not-loaded",
     "nouveau-loaded",
+    "secure-boot-module-signature",
     "container-without-gpu",
     "no-device",
     decisive=True,
@@ -46,9 +49,9 @@ def driver_present(facts: Facts, _: Matrix) -> Iterator[Said]:
         reason = facts.pci_cards.missing or driver.module_loaded.missing
         yield unknown(f"no driver answers, and whether there is a card is not known: {reason}")
     elif not cards:
-        yield broken(_no_device(facts))
+        yield broken(no_driver.no_device(facts))
     else:
-        yield broken(_card_without_driver(facts, len(cards)))
+        yield broken(no_driver.card_without_driver(facts, cards))
 
 
 def _kernel_side_only(facts: Facts) -> Said:
@@ -56,11 +59,11 @@ def _kernel_side_only(facts: Facts) -> Said:
     if driver.nvml_library.known or driver.cuda_library.known:
         return holds("a driver is installed; whether it works, other checks say")
     if driver.dxg.value:
-        return broken(_no_device(facts, "WSL runs, but Windows offers no NVIDIA driver to it"))
+        return broken(no_driver.no_device(facts, "WSL runs, but Windows offers no NVIDIA driver to it"))
     if facts.system.scheduler.value not in (None, "none"):
         return skipped(f"{facts.system.scheduler.value} gave this job no GPU")
     if facts.system.container.value not in (None, "none"):
-        return broken(_container_without_gpu(facts))
+        return broken(no_driver.container_without_gpu(facts))
     return broken(
         Finding(
             slug="driver-missing",
@@ -79,77 +82,18 @@ def _kernel_side_only(facts: Facts) -> Said:
     )  # fmt: skip
 
 
-def _container_without_gpu(facts: Facts) -> Finding:
-    builds = [framework.build.value for framework in installed(facts)]
-    meant_for_cpu = bool(builds) and all(build == "cpu" for build in builds)
-    return Finding(
-        slug="container-without-gpu",
-        severity=Severity.WARN if meant_for_cpu else Severity.ERROR,
-        title="This container was started without the GPU",
-        cause="The host's NVIDIA kernel module is loaded, but the driver's libraries are not in the container.",
-        evidence=(
-            Evidence(text=f"container: {facts.system.container.value}", source=facts.system.container.source),
-            evidence("host's kernel module", facts.driver.module_version),
-            evidence("libcuda.so.1", facts.driver.cuda_library),
-        ),
-        fixes=(
-            Fix(
-                text="Start it with the GPU; the host needs the NVIDIA Container Toolkit.",
-                commands=("docker run --gpus all ...", "podman run --device nvidia.com/gpu=all ..."),
-            ),
-        ),
-    )
-
-
-def _no_device(facts: Facts, cause: str = "No NVIDIA card is on the PCI bus, and no driver is loaded.") -> Finding:
-    cards = facts.pci_cards.value or ()
-    others = f"{len(cards)} display controllers of other makers" if cards else "no display controller"
-    return Finding(
-        slug="no-device",
-        severity=Severity.INFO,
-        title="There is no NVIDIA GPU in this machine",
-        cause=cause,
-        evidence=(Evidence(text=f"PCI bus: {others}", source=facts.pci_cards.source),),
-    )
-
-
-def _card_without_driver(facts: Facts, count: int) -> Finding:
+@check("driver-offers-cuda", "container-without-gpu", "driver-missing")
+def driver_offers_cuda(facts: Facts, _: Matrix) -> Iterator[Said]:
+    """Where NVML answers, the driver's libcuda is there too."""
     driver = facts.driver
-    seen = (
-        Evidence(text=f"{count} NVIDIA card{'s' * (count > 1)} on the PCI bus", source=facts.pci_cards.source),
-        Evidence(text="kernel module nvidia is not loaded", source=driver.module_loaded.source),
-    )
-    if driver.nouveau_loaded.value:
-        return Finding(
-            slug="nouveau-loaded",
-            severity=Severity.ERROR,
-            title="The nouveau driver holds the NVIDIA card",
-            cause="CUDA works only with NVIDIA's own driver.",
-            evidence=(*seen, Evidence(text="kernel module nouveau is loaded", source="/sys/module/nouveau")),
-            fixes=(Fix(text="Install the NVIDIA driver; its packages block nouveau. Then reboot."),),
-        )
-    if driver.library_version.known:
-        return Finding(
-            slug="kernel-module-not-loaded",
-            severity=Severity.ERROR,
-            title="The driver's kernel module is not loaded",
-            cause="The driver's libraries are installed, but its kernel module is not there.",
-            evidence=(*seen, evidence("libraries of driver", driver.library_version)),
-            fixes=(
-                Fix(text="Load it; the message it prints names the reason if it fails.",
-                    commands=("sudo modprobe nvidia",)),
-                Fix(text="After a kernel update: build the module for the running kernel.",
-                    commands=("sudo dkms autoinstall",)),
-            ),
-        )  # fmt: skip
-    return Finding(
-        slug="driver-missing",
-        severity=Severity.ERROR,
-        title="An NVIDIA card is here, but no NVIDIA driver",
-        cause="Neither the kernel module nor the driver's libraries are installed.",
-        evidence=(*seen, evidence("libcuda.so.1", driver.cuda_library)),
-        fixes=(Fix(text="Install the NVIDIA driver from your distribution, then reboot."),),
-    )
+    if driver.nvml_status.value != 0:
+        yield skipped("NVML does not answer")
+    elif driver.cuda_library.known:
+        yield holds(driver.cuda_library.value or "")
+    elif driver.cuda_library.missing == NOT_LOOKED_AT:
+        yield unknown(NOT_LOOKED_AT)
+    else:
+        yield broken(no_driver.without_cuda(facts))
 
 
 @check("driver-matches-module", "driver-library-mismatch")

@@ -168,7 +168,7 @@ def _wrong_python_for_extra(facts: Facts, framework: Framework, row: PackageLimi
         cause=row.breaks,
         evidence=(evidence("Python", facts.interpreter.version),),
         fixes=(Fix(text="See which release and which Python go together.", commands=("gpucheck recommend",)),),
-        source=f"{row.source}, {row.url}, checked {row.checked}",
+        source=row.citation,
     )
 
 
@@ -204,7 +204,7 @@ def _wrong_python(facts: Facts, matrix: Matrix, framework: Framework, known: tup
             evidence(f"{framework.name} version", framework.version),
         ),
         fixes=(Fix(text=f"Make an environment with Python {plain[-1]}."),),
-        source=f"{release.source}, {release.url}, checked {release.checked}" if release else None,
+        source=release.citation if release else None,
     )
 
 
@@ -245,7 +245,7 @@ def _glibc_too_old(facts: Facts, framework: Framework, rows: tuple[Build, ...]) 
         cause="Its wheels are built for a newer C library; pip does not take them here.",
         evidence=(evidence("glibc", facts.system.glibc),),
         fixes=(Fix(text="Take an older release, a container, or a newer system."),),
-        source=f"{row.source}, {row.url}, checked {row.checked}",
+        source=row.citation,
     )
 
 
@@ -259,5 +259,5 @@ def _no_wheel(framework: Framework, release: Release | None, place: str, platfor
         cause=f"It was published for {', '.join(platforms)}.",
         evidence=(evidence(f"{framework.name} version", framework.version),),
         fixes=(Fix(text="`gpucheck recommend` names a release that has one."),),
-        source=f"{release.source}, {release.url}, checked {release.checked}" if release else None,
+        source=release.citation if release else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gpucheck.checks.reading import evidence, working_gpus
@@ -101,7 +102,7 @@ def device_mask_shows_gpus(facts: Facts, _: Matrix) -> Iterator[Said]:
     mask = read_mask(text, [gpu.uuid.value for gpu in facts.gpus.value or ()])
     scheduler = facts.system.scheduler.value
     if mask.visible is None:
-        yield holds("a MIG instance is named")
+        yield _mig(facts, text, mask)
     elif text.strip() in GIVES_NONE and scheduler in GIVES_MASKS:
         yield skipped(f"{scheduler} gave this job no GPU")
     elif not mask.visible:
@@ -110,6 +111,18 @@ def device_mask_shows_gpus(facts: Facts, _: Matrix) -> Iterator[Said]:
         yield broken(_truncated(facts, text, mask))
     else:
         yield holds(f"{len(mask.visible)} of {len(gpus)} GPUs are visible")
+
+
+def _mig(facts: Facts, text: str, mask: Mask) -> Said:
+    """A MIG device named by UUID exists; the older form, with numbers of instances, is taken as it is."""
+    told = [gpu.mig_devices.value for gpu in working_gpus(facts)]
+    known = [uuid for uuids in told for uuid in uuids or ()]
+    first = mask.entries[0]
+    if "/" in first or any(uuid.startswith(first) for uuid in known):
+        return holds("a MIG device is named; CUDA shows one at most")
+    if any(uuids is None for uuids in told):
+        return unknown("the MIG devices are not told")
+    return broken(_hides_all(facts, text, replace(mask, visible=(), cut=f"there is no MIG device {first}")))
 
 
 def _shown(facts: Facts, text: str) -> tuple[Evidence, ...]:

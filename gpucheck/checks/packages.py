@@ -107,7 +107,7 @@ def companions_match(facts: Facts, matrix: Matrix) -> Iterator[Said]:
                         Fix(text="Install the one that belongs to it.",
                             commands=(f"pip install '{row.package}=={row.version}.*'",)),
                     ),
-                    source=f"{row.source}, {row.url}, checked {row.checked}",
+                    source=row.citation,
                 )
             )  # fmt: skip
 
@@ -191,7 +191,7 @@ def _left_open(framework: Framework, row: PackageLimit) -> Finding:
         fixes=(
             Fix(text="Name it in the same command.", commands=(f"pip install ... '{row.package}{row.needs}'",)),
         ),
-        source=f"{row.source}, {row.url}, checked {row.checked}",
+        source=row.citation,
     )
 
 
@@ -207,7 +207,7 @@ def _limit(framework: Framework, row: PackageLimit, version: str) -> Finding:
         fixes=(
             Fix(text=f"Install a {row.package} that fits.", commands=(f"pip install '{row.package}{row.needs}'",)),
         ),
-        source=f"{row.source}, {row.url}, checked {row.checked}",
+        source=row.citation,
     )
 
 

@@ -39,6 +39,20 @@ def nvidia_cards(facts: Facts) -> tuple[PciCard, ...] | None:
     return tuple(card for card in cards if card.vendor == NVIDIA and card.kernel_driver != "vfio-pci")
 
 
+def unlisted(facts: Facts) -> tuple[PciCard, ...] | None:
+    """NVIDIA cards on the PCI bus that the driver does not list; None when either cannot be read."""
+    cards, gpus = nvidia_cards(facts), facts.gpus.value
+    if cards is None or gpus is None:
+        return None
+    listed = {_address(gpu.pci_address.value) for gpu in gpus}
+    return tuple(card for card in cards if _address(card.address) not in listed)
+
+
+def _address(text: str | None) -> str | None:
+    """NVML writes 8 digits of PCI domain, the kernel 4, in either case."""
+    return text.lower()[-12:] if text is not None else None
+
+
 def working_gpus(facts: Facts) -> tuple[Gpu, ...]:
     """GPUs that NVML lists and that answer."""
     return tuple(gpu for gpu in facts.gpus.value or () if gpu.status.value == 0)
@@ -48,6 +62,18 @@ def parted(facts: Facts) -> str | None:
     """Return the container or scheduler that may have given this environment only some GPUs, or none."""
     names = (facts.system.scheduler.value, facts.system.container.value)
     return next((name for name in names if name not in (None, "none")), None)
+
+
+def enclosed(facts: Facts) -> str | None:
+    """Return the container that this is, or None; WSL is none."""
+    name = facts.system.container.value
+    return None if name in (None, "none", "wsl") else name
+
+
+def in_library_path(facts: Facts, path: str) -> bool:
+    """Whether a file lies in a folder of LD_LIBRARY_PATH."""
+    folders = (facts.environment.value or {}).get("LD_LIBRARY_PATH", "").split(":")
+    return path.rpartition("/")[0] in [folder.rstrip("/") for folder in folders if folder]
 
 
 def gpu_present(facts: Facts) -> bool:

@@ -122,7 +122,7 @@ class Gpu:
         memory_total: Bytes.
         memory_free: Bytes.
         mig: Whether MIG mode is on.
-        mig_devices: How many MIG devices it has.
+        mig_devices: UUIDs of its MIG devices.
         ecc: Whether ECC is on.
         ecc_uncorrected: Uncorrectable memory errors since the driver was loaded.
         remap_pending: Whether remapping a memory row waits for a reset.
@@ -145,7 +145,7 @@ class Gpu:
     memory_total: Fact[int] = unread()
     memory_free: Fact[int] = unread()
     mig: Fact[bool] = unread()
-    mig_devices: Fact[int] = unread()
+    mig_devices: Fact[tuple[str, ...]] = unread()
     ecc: Fact[bool] = unread()
     ecc_uncorrected: Fact[int] = unread()
     remap_pending: Fact[bool] = unread()

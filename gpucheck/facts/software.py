@@ -28,12 +28,12 @@ class Dependency:
     Attributes:
         soname: The name that it asks for, e.g. ``libcublas.so.12``.
         taken: What the loader would take, or why there is none.
-        shipped: File of the same name in the framework's own packages, None where there is none.
+        shipped: The one of the same name in the framework's own packages, None where there is none.
     """
 
     soname: str
     taken: Fact[Library] = unread()
-    shipped: str | None = None
+    shipped: Library | None = None
 
 
 @record

@@ -18,6 +18,7 @@ from gpucheck.matrix.releases import Build, Companion, Package, PackageLimit, Re
 from gpucheck.matrix.rows import (
     Architecture,
     Branch,
+    Chip,
     CudnnRelease,
     Encoding,
     Floor,
@@ -27,6 +28,7 @@ from gpucheck.matrix.rows import (
     Row,
     Rule,
     Toolkit,
+    Xid,
 )
 from gpucheck.matrix.versions import matches, parse_version, published
 
@@ -34,6 +36,7 @@ __all__ = [
     "Architecture",
     "Branch",
     "Build",
+    "Chip",
     "Companion",
     "CudnnRelease",
     "Encoding",
@@ -50,6 +53,7 @@ __all__ = [
     "Rule",
     "Toolkit",
     "Trouble",
+    "Xid",
     "folder",
     "matches",
     "parse_version",
@@ -114,6 +118,16 @@ class Matrix:
         """Return the architecture of a compute capability such as ``8.6``."""
         rows = self.rows("cuda/architectures.toml", "architecture", Architecture)
         return next((row for row in rows if compute_capability in row.compute_capabilities), None)
+
+    def chip(self, name: str | None) -> Chip | None:
+        """Return the chip of a name such as ``GP104GLM [Quadro P5000 Mobile]``: the longest that fits."""
+        first = (name or "").split(" ")[0]
+        rows = [row for row in self.rows("cuda/chips.toml", "chip", Chip) if first.startswith(row.chip)]
+        return max(rows, key=lambda row: len(row.chip), default=None)
+
+    def xid(self, number: int) -> Xid | None:
+        """Return what an Xid means."""
+        return next((row for row in self.rows("xid.toml", "xid", Xid) if row.number == number), None)
 
     def integrated(self) -> frozenset[str]:
         """Return the compute capabilities of GPUs inside Tegra processors."""

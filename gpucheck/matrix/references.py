@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from gpucheck.matrix.releases import Companion, Package, Release, Tested
-from gpucheck.matrix.rows import Architecture, CudnnRelease, Product, Toolkit
+from gpucheck.matrix.rows import Architecture, Chip, CudnnRelease, Product, Toolkit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,8 @@ def unresolved(rows: list[tuple[str, Row]]) -> Iterator[str]:
     for place, row in rows:
         if isinstance(row, Product):
             yield from _product(place, row, known)
+        elif isinstance(row, Chip):
+            yield from _chip(place, row, known)
         elif isinstance(row, Release):
             for number, build in enumerate(row.build, 1):
                 yield from _build(f"{place}, [[build]] row {number}", build, known)
@@ -53,6 +55,12 @@ def _product(place: str, row: Product, known: _Known) -> Iterator[str]:
     name = known.capabilities.get(row.compute_capability)
     if name != row.architecture:
         yield f"{place}: {row.name} is {row.architecture}, but {row.compute_capability} is {name or 'unknown'}"
+
+
+def _chip(place: str, row: Chip, known: _Known) -> Iterator[str]:
+    name = known.capabilities.get(row.compute_capability)
+    if name != row.architecture:
+        yield f"{place}: {row.chip} is {row.architecture}, but {row.compute_capability} is {name or 'unknown'}"
 
 
 def _build(place: str, build: Build, known: _Known) -> Iterator[str]:

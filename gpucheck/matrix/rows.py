@@ -23,6 +23,11 @@ class Row:
     checked: datetime.date
     note: str | None = None
 
+    @property
+    def citation(self) -> str:
+        """The source in one line, with its date."""
+        return f"{self.source}, {self.url}, checked {self.checked}"
+
 
 @record
 class Floor(Row):
@@ -205,3 +210,30 @@ class Head:
 
     schema: int
     date: datetime.date
+
+
+@record
+class Chip(Row):
+    """A GPU chip as the PCI ID database names it, e.g. ``GP104``."""
+
+    chip: str
+    architecture: str
+    compute_capability: str
+
+
+XID_ACTIONS = ("restart-app", "reset-gpu", "restart-machine", "workflow", "update-software", "ignore")
+
+
+@record
+class Xid(Row):
+    """An error number that the driver writes into the kernel's log.
+
+    Attributes:
+        number: e.g. 79.
+        meaning: A few words.
+        action: What NVIDIA's catalogue says to do at once, one of `XID_ACTIONS`.
+    """
+
+    number: int
+    meaning: str
+    action: str

@@ -16,8 +16,10 @@ from gpucheck.matrix.references import unresolved
 from gpucheck.matrix.releases import Companion, Package, PackageLimit, Release, ToolkitExtra
 from gpucheck.matrix.rows import (
     BRANCH_KINDS,
+    XID_ACTIONS,
     Architecture,
     Branch,
+    Chip,
     CudnnRelease,
     Encoding,
     Floor,
@@ -30,6 +32,7 @@ from gpucheck.matrix.rows import (
     Row,
     Rule,
     Toolkit,
+    Xid,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ TABLES: dict[str, dict[str, type[Row]]] = {
     "cuda/toolkits.toml": {"toolkit": Toolkit},
     "cuda/branches.toml": {"branch": Branch},
     "cuda/architectures.toml": {"architecture": Architecture},
+    "cuda/chips.toml": {"chip": Chip},
     "cuda/forward.toml": {
         "forward-support": ForwardSupport,
         "forward-package": ForwardPackage,
@@ -48,6 +52,7 @@ TABLES: dict[str, dict[str, type[Row]]] = {
     },
     "cudnn.toml": {"rule": Rule, "encoding": Encoding, "limit": Limit, "release": CudnnRelease},
     "gpus.toml": {"gpu": Product},
+    "xid.toml": {"xid": Xid},
     "packages/nvidia.toml": {"package": Package, "toolkit-extra": ToolkitExtra},
     "packages/torch.toml": {"package-limit": PackageLimit, "companion": Companion},
     "packages/tensorflow.toml": {"package-limit": PackageLimit, "companion": Companion},
@@ -66,6 +71,8 @@ KEYS: dict[type[Row], tuple[str, ...]] = {
     Limit: ("framework", "release", "cudnn", "compute_capability"),
     CudnnRelease: ("version",),
     Product: ("name",),
+    Chip: ("chip",),
+    Xid: ("number",),
     Package: ("name",),
     ToolkitExtra: ("version", "extra"),
     PackageLimit: ("framework", "release", "package", "platform"),
@@ -206,6 +213,8 @@ def _table(rows: tuple[Row, ...], name: str, key: str, today: datetime.date) -> 
         yield from (f"{place}: {text}" for text in _specifiers(row, SPECIFIERS.get(type(row), ())))
         if isinstance(row, Branch) and row.kind not in (None, *BRANCH_KINDS):
             yield f"{place}: kind {row.kind!r} is none of {', '.join(BRANCH_KINDS)}"
+        if isinstance(row, Xid) and row.action not in XID_ACTIONS:
+            yield f"{place}: action {row.action!r} is none of {', '.join(XID_ACTIONS)}"
     yield from _order(rows, ORDERED_BY.get((name, key)), key)
 
 

@@ -110,16 +110,18 @@ class _Search:
     def dependency(self, soname: str) -> Dependency:
         """Return what the loader would take for a soname."""
         files = list(self.loader.candidates(soname, self.asker))
-        shipped = next((str(path) for path in _wheel_files((self.site,), soname)), None)
+        shipped = next((self._library(path) for path in _wheel_files((self.site,), soname)), None)
         # torch/__init__.py: what the loader does not find is loaded from nvidia/*/lib on the import path.
         files = files or list(_wheel_files(self.preloads, soname))[:1]
         if not files:
             reason = f"{soname} is in none of the folders that the loader searches"
             return Dependency(soname=soname, taken=absent(reason, "the loader's folders"), shipped=shipped)
-        first = files[0]
-        shadows = tuple(dict.fromkeys(str(path) for path in files[1:] if path.resolve() != first.resolve()))
-        library = Library(path=str(first), version=self._version(first), shadows=shadows)
-        return Dependency(soname=soname, taken=seen(library, str(first)), shipped=shipped)
+        library = self._library(files[0], files[1:])
+        return Dependency(soname=soname, taken=seen(library, library.path), shipped=shipped)
+
+    def _library(self, path: Path, further: list[Path] | None = None) -> Library:
+        shadows = dict.fromkeys(str(one) for one in further or () if one.resolve() != path.resolve())
+        return Library(path=str(path), version=self._version(path), shadows=tuple(shadows))
 
     def _version(self, path: Path) -> Fact[str]:
         return by_name(path) or self._by_owner(path) or absent("no package and no file name tells it", str(path))
