@@ -32,6 +32,7 @@ def doctor(
     matrix: Path | None = None,
     fail_on: str = "error",
     timeout: float = probe.DEFAULT_DEADLINE,
+    deep: bool = False,
 ) -> Report:
     """Judge this machine, read-only and without network.
 
@@ -42,6 +43,7 @@ def doctor(
         matrix: A folder of rows to lay over the shipped matrix.
         fail_on: Least severity that makes the exit status 1: error, warn, info or never.
         timeout: Seconds that any one probe may take.
+        deep: Whether the frameworks themselves are asked, in child processes, and binaries are read.
 
     Raises:
         ValueError: The interpreter, a requirement or a row of the matrix cannot be used.
@@ -49,7 +51,7 @@ def doctor(
     requirements = [policy.parse_requirement(text) for text in require]
     threshold, rows = FailOn(fail_on), _matrix(matrix)
     if facts is None:
-        facts = probe.gather(python, deadline=timeout)
+        facts = probe.gather(python, deadline=timeout, deep=deep)
     demanded = [policy.judge(requirement, facts) for requirement in requirements]
     return diagnose(facts, rows, fail_on=threshold, demanded=demanded)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import functools
+import hashlib
 import json
 import os
 import shutil
@@ -50,6 +53,50 @@ def write(path: Path, text: str = "") -> Path:
     """Write a file and the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
+    return path
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled(soname: str, needed: tuple[str, ...], tag: str, folders: str, code: str) -> bytes:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for one in needed:
+            subprocess.run(
+                ["gcc", "-shared", "-o", folder / one, f"-Wl,-soname,{one}", "-x", "c", "/dev/null"], check=True
+            )
+        order = "--disable-new-dtags" if tag == "rpath" else "--enable-new-dtags"
+        search = [f"-Wl,{order},-rpath,{folders}"] if folders else []
+        (folder / "x.c").write_text(code)
+        command = [
+            "gcc",
+            "-shared",
+            "-fPIC",
+            "-w",
+            "-o",
+            folder / "out.so",
+            folder / "x.c",
+            f"-Wl,-soname,{soname}",
+        ]
+        linked = [f"-L{folder}", "-Wl,--no-as-needed", *(f"-l:{one}" for one in needed)]
+        subprocess.run([*command, *search, *linked], check=True)
+        return (folder / "out.so").read_bytes()
+
+
+def library(
+    path: Path,
+    *,
+    needed: tuple[str, ...] = (),
+    rpath: str = "",
+    runpath: str = "",
+    code: str = "",
+    soname: str = "",
+) -> Path:
+    """Compile a real shared library with these tags."""
+    if shutil.which("gcc") is None:
+        pytest.skip("stand-in libraries need gcc")
+    tag = "rpath" if rpath else "runpath"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_compiled(path.name, tuple(needed), tag, rpath or runpath, code))
     return path
 
 
@@ -148,6 +195,15 @@ class StandIn:
         self.write(f"{folder}/METADATA", "\n".join(lines) + "\n\nText\n")
         self.write(f"{folder}/INSTALLER", "pip\n")
 
+    def record(self, name: str, version: str, *files: str) -> None:
+        """Write the RECORD of a distribution from the files as they are now."""
+        lines = []
+        for file in files:
+            content = (self.site / file).read_bytes()
+            digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+            lines.append(f"{file},sha256={digest},{len(content)}")
+        self.write(f"{name.replace('-', '_')}-{version}.dist-info/RECORD", "\n".join(lines) + "\n")
+
     def numpy(self) -> StandIn:
         """Lend it the numpy of the tests' own environment."""
         folder = Path(find_spec("numpy").origin).parent
@@ -160,24 +216,35 @@ class StandIn:
         """Add torch as its wheel would look, with its cuDNN package."""
         lines = [f"__version__ = '{version}'", f"cuda: Optional[str] = {cuda!r}", "hip: Optional[str] = None"]
         self.write("torch/version.py", "\n".join(["from typing import Optional", *lines]))
+        if cuda:
+            folders = "$ORIGIN/../../nvidia/cudnn/lib:$ORIGIN/../../nvidia/cu13/lib:$ORIGIN"
+            library(self.site / "torch/lib/libtorch_cuda.so", needed=("libcudnn.so.9",), rpath=folders)
         pins = [f'nvidia-cudnn-cu13=={cudnn} ; platform_system == "Linux"'] if cuda else []
         self.distribution("torch", version.partition("+")[0], "filelock", *pins)
         return self
 
-    def tensorflow(self, version: str = "2.21.0", cuda: str | None = "12.5.1") -> StandIn:
+    def tensorflow(
+        self, version: str = "2.21.0", cuda: str | None = "12.5.1", requirements: tuple[str, ...] = ()
+    ) -> StandIn:
         """Add TensorFlow as its wheel would look."""
         codes = ["sm_60", "sm_70", "sm_80", "sm_89", "compute_90"]
         table = [("cuda_compute_capabilities", codes), ("cuda_version", cuda), ("cudnn_version", "9")]
         table += [("is_cuda_build", cuda is not None), ("is_rocm_build", False)]
         text = f"import collections\nbuild_info = collections.OrderedDict({table!r})\n"
         self.write("tensorflow/python/platform/build_info.py", text)
-        self.distribution("tensorflow", version)
+        self.distribution("tensorflow", version, *requirements)
+        folders = ":".join(
+            f"$ORIGIN/../nvidia/{name}/lib" for name in ("cudnn", "cuda_runtime", "cublas", "cufft")
+        )
+        if cuda:
+            library(self.site / "tensorflow/libtensorflow_framework.so.2", runpath=folders)
         return self
 
     def cudnn(self, version: str = "9.20.0.48", package: str = "nvidia-cudnn-cu13") -> StandIn:
         """Add a cuDNN package."""
         self.write("nvidia/cudnn/lib/libcudnn.so.9", "not a library")
         self.distribution(package, version)
+        self.record(package, version, "nvidia/cudnn/lib/libcudnn.so.9")
         return self
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpucheck import probe
-from gpucheck.probe import cudnn, distributions, frameworks
+from gpucheck.probe import distributions, frameworks
 
 
 def framework_of(stand_in, name: str, environ: dict[str, str] | None = None):
@@ -51,51 +51,6 @@ def test_a_build_info_that_is_damaged_is_a_reason(stand_in) -> None:
     found = framework_of(stand_in, "tensorflow")
     assert found.build.missing == "it holds no table of build settings"
     assert found.version.value == "2.21.0"
-
-
-def test_the_first_cudnn_on_the_search_path_is_taken(tmp_path: Path) -> None:
-    site, early = tmp_path / "site", tmp_path / "early"
-    own = write(site / "nvidia/cudnn/lib/libcudnn.so.9")
-    write(early / "libcudnn.so.8.9.7")
-    (early / "libcudnn.so.8").symlink_to("libcudnn.so.8.9.7")
-    write(tmp_path / "later/libcudnn.so.9.1.0")
-    (tmp_path / "later/libcudnn.so.9").symlink_to("libcudnn.so.9.1.0")
-    write(site / "nvidia_cudnn_cu12-9.3.0.75.dist-info/METADATA", "Name: x\n")
-    installed = distributions.scan([site])
-    (site / "tensorflow").mkdir()
-
-    def taken(*folders, major: int | None = 9):
-        environ = {"LD_LIBRARY_PATH": ":".join(map(str, folders))}
-        return cudnn.loaded(site / "tensorflow", major, tmp_path, installed, tmp_path / "root", environ, 5).value
-
-    assert (taken().path, taken().version.value) == (str(own), "9.3.0")
-    found = taken(early, tmp_path / "later")
-    assert found.version.value == "9.1.0"
-    assert found.shadows == (str(own),)
-    assert taken(early).path == str(own)  # the loader looks for libcudnn.so.9 and passes another major by
-    assert taken(early, major=None).version.value == "8.9.7"
-
-
-def test_the_loaders_cache_is_searched(tmp_path: Path) -> None:
-    (tmp_path / "root/etc").mkdir(parents=True)
-    folder = tmp_path / "root/opt/cudnn"
-    write(folder / "libcudnn.so.9.8.0")
-    (folder / "libcudnn.so.9").symlink_to("libcudnn.so.9.8.0")
-    (tmp_path / "root/etc/ld.so.cache").write_bytes(b"glibc\0/opt/cudnn/libcudnn.so.9\0more\0")
-    found = cudnn.loaded(tmp_path / "site/torch", 9, tmp_path, {}, tmp_path / "root", {}, 5)
-    assert found.value.version.value == "9.8.0"
-
-
-def test_no_cudnn_anywhere_is_a_missing_file_with_a_source(tmp_path: Path) -> None:
-    found = cudnn.loaded(tmp_path / "torch", 9, tmp_path, {}, tmp_path, {}, 5)
-    assert found.value is None
-    assert found.source
-
-
-def test_a_cudnn_that_is_no_library_has_no_version(tmp_path: Path) -> None:
-    write(tmp_path / "libcudnn.so.9", "text")
-    found = cudnn.loaded(tmp_path / "torch", None, tmp_path, {}, tmp_path, {"LD_LIBRARY_PATH": str(tmp_path)}, 20)
-    assert "cannot be loaded" in found.value.version.missing
 
 
 @given(st.text(max_size=300))

@@ -9,8 +9,9 @@ from conftest import write
 
 from gpucheck import probe
 from gpucheck.facts import absent
-from gpucheck.probe import driver, pci
+from gpucheck.probe import driver, environment, kernel, pci
 from gpucheck.probe import system as system_probe
+from gpucheck.probe.loader import Loader
 
 OPEN_MODULE = (
     "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.03  Release Build  (dvs-builder@U22)  Fri\n"
@@ -18,6 +19,10 @@ OPEN_MODULE = (
 )
 
 CLOSED_MODULE = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  470.256.02  Thu May  2 14:37:44 UTC 2024\n"
+
+
+def seen_on(root: Path, environ: dict[str, str] | None = None):
+    return driver.with_files(kernel.side(root), Loader(root, environ or {}))
 
 
 def card(root: Path, address: str, vendor: str, kind: str = "0x030200", bound: str | None = None) -> None:
@@ -34,7 +39,7 @@ def test_the_bus_names_display_controllers_and_who_holds_them(tmp_path: Path) ->
     card(tmp_path, "0000:2a:00.0", "0x10de", bound="nvidia")
     card(tmp_path, "0000:18:00.0", "0x1002", kind="0x030000", bound="amdgpu")
     card(tmp_path, "0000:01:00.0", "0x8086", kind="0x020000")
-    found = pci.cards(tmp_path).value
+    found = pci.scan(tmp_path)[0].value
     assert [(one.address, one.vendor, one.kernel_driver) for one in found] == [
         ("0000:18:00.0", "1002", "amdgpu"),
         ("0000:2a:00.0", "10de", "nvidia"),
@@ -42,7 +47,7 @@ def test_the_bus_names_display_controllers_and_who_holds_them(tmp_path: Path) ->
 
 
 def test_a_bus_that_is_not_there_is_unknown(tmp_path: Path) -> None:
-    found = pci.cards(tmp_path)
+    found, _ = pci.scan(tmp_path)
     assert found.value is None
     assert "cannot be read" in found.missing
 
@@ -51,20 +56,20 @@ def test_a_bus_that_is_not_there_is_unknown(tmp_path: Path) -> None:
 def test_the_kernel_modules_version(tmp_path: Path, text: str, version: str) -> None:
     (tmp_path / "sys/module/nvidia").mkdir(parents=True)
     write(tmp_path / "proc/driver/nvidia/version", text)
-    found = driver.kernel_side(tmp_path, {})
+    found = seen_on(tmp_path, {})
     assert found.module_loaded.value is True
     assert found.module_version.value == version
 
 
 def test_a_version_that_is_not_understood_is_missing_not_guessed(tmp_path: Path) -> None:
     write(tmp_path / "proc/driver/nvidia/version", "NVRM version: something new\n")
-    found = driver.kernel_side(tmp_path, {}).module_version
+    found = seen_on(tmp_path, {}).module_version
     assert found.value is None
     assert found.raw == "NVRM version: something new\n"
 
 
 def test_without_modules_to_read_nothing_is_claimed(tmp_path: Path) -> None:
-    found = driver.kernel_side(tmp_path, {})
+    found = seen_on(tmp_path, {})
     assert found.module_loaded.value is None
     assert found.nouveau_loaded.value is None
 
@@ -73,7 +78,7 @@ def test_without_a_kernel_module_the_systems_driver_is_not_touched(tmp_path: Pat
     (tmp_path / "sys/module").mkdir(parents=True)
     write(tmp_path / "usr/lib64/libnvidia-ml.so.1")
     write(tmp_path / "usr/lib64/libcuda.so.1")
-    for asked in driver.ask(driver.kernel_side(tmp_path, {})):
+    for asked in driver.ask(seen_on(tmp_path, {})):
         assert asked.process is None
         assert asked.reason == driver.NOT_TOUCHED
 
@@ -116,7 +121,7 @@ def test_wsl(tmp_path: Path, release: str, wsl: bool) -> None:
 
 
 def test_only_named_variables_are_read() -> None:
-    found = system_probe.environment({"CUDA_VISIBLE_DEVICES": "0", "AWS_SECRET_ACCESS_KEY": "s3cret"})
+    found = environment.environment({"CUDA_VISIBLE_DEVICES": "0", "AWS_SECRET_ACCESS_KEY": "s3cret"})
     assert found.value == {"CUDA_VISIBLE_DEVICES": "0"}
 
 
@@ -124,7 +129,7 @@ def test_a_probe_that_fails_leaves_its_reason(monkeypatch) -> None:
     def crash(root):
         raise RuntimeError("sysfs is on fire")
 
-    monkeypatch.setattr(pci, "cards", crash)
+    monkeypatch.setattr(pci, "scan", crash)
     facts = probe.gather(environ={})
     assert "sysfs is on fire" in facts.pci_cards.missing
     assert [run.name for run in facts.probes if run.error] == ["pci"]
@@ -135,9 +140,10 @@ def test_every_driver_probe_may_fail(monkeypatch) -> None:
     def crash(*arguments):
         raise OSError("no")
 
-    for name in ("kernel_side", "ask", "listen"):
+    for name in ("ask", "listen"):
         monkeypatch.setattr(driver, name, crash)
-    monkeypatch.setattr(probe, "_frameworks", crash)
+    monkeypatch.setattr(kernel, "side", crash)
+    monkeypatch.setattr(probe.frameworks, "locate", crash)
     facts = probe.gather(environ={})
     assert facts.driver.module_loaded.missing
     assert facts.gpus.missing
@@ -182,13 +188,13 @@ def test_the_driver_is_found_by_the_loaders_cache(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/ld.so.cache").write_bytes(b"x\0/opt/nvidia/lib64/libcuda.so.1\0")
     write(tmp_path / "opt/nvidia/lib64/libcuda.so.1")
-    assert driver.kernel_side(tmp_path, {}).cuda_library.value == str(tmp_path / "opt/nvidia/lib64/libcuda.so.1")
+    assert seen_on(tmp_path, {}).cuda_library.value == str(tmp_path / "opt/nvidia/lib64/libcuda.so.1")
 
 
 def test_jetsons_module_counts_as_a_driver(tmp_path: Path) -> None:
     (tmp_path / "sys/module/nvgpu").mkdir(parents=True)
     write(tmp_path / "usr/lib/aarch64-linux-gnu/tegra/libcuda.so.1")
-    found = driver.kernel_side(tmp_path, {})
+    found = seen_on(tmp_path, {})
     assert found.module_loaded.value is True
     assert found.cuda_library.known
 
@@ -209,10 +215,10 @@ def test_the_library_is_found_where_the_loader_looks_first(tmp_path: Path) -> No
     system = tmp_path / "usr/lib/x86_64-linux-gnu"
     write(system / "libnvidia-ml.so.535.288.01")
     (system / "libnvidia-ml.so.1").symlink_to("libnvidia-ml.so.535.288.01")
-    found = driver.kernel_side(tmp_path, {})
+    found = seen_on(tmp_path, {})
     assert found.nvml_library.value == str(system / "libnvidia-ml.so.1")
     assert found.library_version.value == "535.288.01"
     first = write(tmp_path / "own/libnvidia-ml.so.1")
-    found = driver.kernel_side(tmp_path, {"LD_LIBRARY_PATH": f"relative:{tmp_path}/none:{first.parent}"})
+    found = seen_on(tmp_path, {"LD_LIBRARY_PATH": f"relative:{tmp_path}/none:{first.parent}"})
     assert found.nvml_library.value == str(first)
     assert found.library_version.missing == "the library's file name carries no version"

@@ -31,6 +31,9 @@ def doctor(
         Optional[Path],  # noqa: UP045 - typer reads it at run time
         typer.Option("--from", metavar="FILE", help="Judge another machine's JSON report; - is stdin."),
     ] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also import the frameworks, in child processes, and ask them.")
+    ] = False,
     require: RequireOption = None,
     fail_on: FailOnOption = FailOn.ERROR,
     form: FormatOption = Format.TEXT,
@@ -51,6 +54,8 @@ def doctor(
     if source is not None:
         if python is not None:
             raise typer.BadParameter("--from and --python exclude each other")
+        if deep:
+            raise typer.BadParameter("--from and --deep exclude each other: another machine cannot be asked")
         from gpucheck.intake import read
 
         facts = read(_text(source), str(source))
@@ -61,6 +66,7 @@ def doctor(
         matrix=matrix,
         fail_on=fail_on.value,
         timeout=timeout,
+        deep=deep,
     )
     write(report, form=form, color=color, redact=redact, verbosity=int(verbose) - int(quiet))
 
