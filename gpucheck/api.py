@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpucheck import policy, probe
 from gpucheck.diagnosis import diagnose
-from gpucheck.findings import FailOn, Severity
+from gpucheck.findings import NOTEBOOK, FailOn, Severity
 from gpucheck.matrix import Matrix, MatrixError
 
 if TYPE_CHECKING:
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from gpucheck.refresh.run import Changes
 
     Listener = Callable[[str, dict[str, Any]], None]
+
+
+def _in_notebook(report: Report) -> str:
+    """Notebooks are passed on, so it is redacted."""
+    from gpucheck.report import markdown
+    from gpucheck.report.cleaning import Redactor
+
+    return markdown.render(report, Redactor())
+
+
+NOTEBOOK[:] = [_in_notebook]
 
 
 def doctor(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gpucheck.record import record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 class Severity(str, Enum):
@@ -194,6 +194,13 @@ class Report:
     facts: Any
     exit_status: int
     matrix_date: str
+
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows; results know no formats, `gpucheck.api` gives the renderer."""
+        return NOTEBOOK[0](self) if NOTEBOOK else repr(self)
+
+
+NOTEBOOK: list[Callable[[Report], str]] = []
 
 
 def exit_status(checks: tuple[CheckResult, ...], fail_on: FailOn) -> int:

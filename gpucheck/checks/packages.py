@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gpucheck.matrix import Matrix, PackageLimit
     from gpucheck.matrix.requirements import Need
 
+COMPANIONS = {"torchvision", "torchaudio", "tf-keras"}  # what the matrix may have a row for
 TWO_ENVIRONMENTS = Fix(text="Give each framework an environment of its own.")
 # Where a mismatch has a name of its own.
 SLUGS = {"numpy": "numpy-abi-mismatch", "protobuf": "protobuf-mismatch", "keras": "keras-mismatch"}
@@ -87,7 +88,8 @@ def companions_match(facts: Facts, matrix: Matrix) -> Iterator[Said]:
     """Companions, such as torchvision, are of the releases that go with this torch: each pins it exactly."""
     found = {name: text for name, text in (facts.packages.value or {}).items() if text}
     for framework in installed(facts):
-        here = [row for row in matrix.companions(framework.name, framework.version.value) if row.package in found]
+        rows = matrix.companions(framework.name, framework.version.value) if COMPANIONS & found.keys() else ()
+        here = [row for row in rows if row.package in found]
         wrong = [row for row in here if matches(f"=={row.version}.*", found[row.package]) is False]
         if not here:
             yield skipped("no companion package with a row", framework.name)

@@ -21,6 +21,14 @@ class Format(str, enum.Enum):
 
     TEXT = "text"
     JSON = "json"
+    MARKDOWN = "markdown"
+
+
+class TableFormat(str, enum.Enum):
+    """Output formats of tables."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 class Color(str, enum.Enum):
@@ -32,7 +40,8 @@ class Color(str, enum.Enum):
 
 
 # Optional[...] and not "| None": typer reads these at run time.
-FormatOption = Annotated[Format, typer.Option("--format", help="Output format; JSON goes alone to stdout.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="Output format; markdown is for bug reports.")]
+TableFormatOption = Annotated[TableFormat, typer.Option("--format", help="Output format.")]
 FailOnOption = Annotated[
     FailOn, typer.Option("--fail-on", help="Least severity of a finding that makes the exit status 1.")
 ]
@@ -80,6 +89,10 @@ def write(
         from gpucheck.report import document
 
         emit(document.render(report, redactor))
+    elif form is Format.MARKDOWN:
+        from gpucheck.report import markdown
+
+        emit(markdown.render(report, redactor))
     else:
         from gpucheck.report import text
 

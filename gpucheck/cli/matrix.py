@@ -16,6 +16,8 @@ from gpucheck.cli.common import (
     FormatOption,
     MatrixOption,
     QuietOption,
+    TableFormat,
+    TableFormatOption,
     VerboseOption,
     emit,
     write,
@@ -37,7 +39,7 @@ app = typer.Typer(
 def show(
     subject: Annotated[str, typer.Argument(help="torch, tensorflow, cuda, cudnn or gpus.")] = "torch",
     name: Annotated[Optional[str], typer.Argument(help="A release, or part of a product's name.")] = None,  # noqa: UP045
-    form: FormatOption = Format.TEXT,
+    form: TableFormatOption = TableFormat.TEXT,
     matrix: MatrixOption = None,
     color: ColorOption = Color.AUTO,
 ) -> None:
@@ -54,7 +56,7 @@ def info(
     months: Annotated[
         int, typer.Option(min=1, max=1200, help="Name the rows that were checked longer ago than this.")
     ] = 6,
-    form: FormatOption = Format.TEXT,
+    form: TableFormatOption = TableFormat.TEXT,
     matrix: MatrixOption = None,
     color: ColorOption = Color.AUTO,
 ) -> None:
@@ -146,10 +148,10 @@ def refresh(
     raise typer.Exit(int(bool(changes.differences) and target is None))
 
 
-def _tables(found: Sequence[Table], date: str, form: Format, color: Color) -> None:
+def _tables(found: Sequence[Table], date: str, form: TableFormat, color: Color) -> None:
     from gpucheck.report import grid, text
 
-    if form is Format.JSON:
+    if form is TableFormat.JSON:
         emit(grid.document(found, date))
     else:
         emit(grid.render(found, text.console(sys.stdout, color.value)))

@@ -22,6 +22,7 @@ class System:
         cache_free: Bytes free where caches of packages are kept.
         kernel: Release of the running kernel.
         secure_boot: Whether UEFI Secure Boot is on.
+        toolkit: Version of the CUDA toolkit (nvcc and headers) on this machine.
     """
 
     os: Fact[str] = unread()
@@ -35,6 +36,7 @@ class System:
     cache_free: Fact[int] = unread()
     kernel: Fact[str] = unread()
     secure_boot: Fact[bool] = unread()
+    toolkit: Fact[str] = unread()
 
 
 @record

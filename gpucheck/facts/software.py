@@ -50,7 +50,7 @@ class Answer:
         mapped: CUDA libraries that were mapped into the process.
         messages: Lines that it and its libraries wrote to stderr, the last ones.
         error: The exception, or how the process ended; None when it answered.
-        seconds: Wall time, import included.
+        seconds: Wall time until it had answered, import included; the frameworks are asked side by side.
     """
 
     version: str | None = None

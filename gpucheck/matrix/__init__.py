@@ -174,13 +174,22 @@ class Matrix:
 
     def package_limits(self, framework: str, version: str | None) -> tuple[PackageLimit, ...]:
         """Return what a version of a framework needs of other packages, beside what its METADATA declares."""
-        rows = self.rows(f"packages/{framework}.toml", "package-limit", PackageLimit)
-        return tuple(row for row in rows if matches(row.release, version))
+        return self._concerning(f"packages/{framework}.toml", "package-limit", PackageLimit, version, "{}")
 
     def companions(self, framework: str, version: str | None) -> tuple[Companion, ...]:
         """Return the companion packages of a release, such as torchvision."""
-        rows = self.rows(f"packages/{framework}.toml", "companion", Companion)
-        return tuple(row for row in rows if matches(f"=={row.release}.*", version))
+        return self._concerning(f"packages/{framework}.toml", "companion", Companion, version, "=={}.*")
+
+    def _concerning(
+        self, file: str, key: str, kind: type[R], version: str | None, specifier: str
+    ) -> tuple[R, ...]:
+        """Return the rows whose release fits a version; of some hundred rows only those few are made."""
+        paths = [place / file for place in self.folders if (place / file).exists()]
+        return tuple(
+            row
+            for path in paths
+            for row in read_rows(path, key, kind, lambda table: _fits(specifier, table.get("release"), version))
+        )
 
     def releases(self, framework: str) -> list[Version]:
         """Return the minor releases of a framework that the matrix knows, oldest first."""
@@ -240,3 +249,8 @@ class Matrix:
             if path.exists():
                 return read_row(Release, read_toml(path), str(path))
         return None
+
+
+def _fits(specifier: str, release: object, version: str | None) -> bool:
+    """Whether a row concerns a version; a row that is malformed does, so that reading it tells what is wrong."""
+    return not isinstance(release, str) or matches(specifier.format(release), version) is not False

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import tomli  # compiled: three times as fast as the standard library's (measured)
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
 R = typing.TypeVar("R")
 
@@ -29,12 +29,26 @@ def folder() -> Path:
     return shipped if shipped.is_dir() else package.parent / "matrix"
 
 
+@functools.lru_cache(maxsize=256)
+def _parsed(path: Path, changed: int) -> dict[str, Any]:  # noqa: ARG001 - part of the key
+    """One file is asked for several kinds of rows; it is read again when its time of change differs."""
+    return _parse(path)
+
+
 def read_toml(path: Path) -> dict[str, Any]:
-    """Parse one TOML file.
+    """Parse one TOML file. What is returned is shared: it must not be changed.
 
     Raises:
         MatrixError: It cannot be read, or it is not TOML.
     """
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError as error:
+        raise MatrixError(f"{path}: cannot be read: {error.strerror}") from None
+    return _parsed(path, changed)
+
+
+def _parse(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = tomli.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -46,13 +60,31 @@ def read_toml(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_rows(path: Path, key: str, kind: type[R]) -> tuple[R, ...]:
-    """Return the rows of one array of tables, e.g. all ``[[floor]]`` of ``cuda/floors.toml``."""
+def _all(_: dict[str, Any]) -> bool:
+    return True
+
+
+def read_rows(
+    path: Path, key: str, kind: type[R], wanted: Callable[[dict[str, Any]], bool] = _all
+) -> tuple[R, ...]:
+    """Return the rows of one array of tables, e.g. all ``[[floor]]`` of ``cuda/floors.toml``.
+
+    Args:
+        path: The file.
+        key: Name of the array.
+        kind: The row's class.
+        wanted: Which of its tables are read into rows.
+
+    Raises:
+        MatrixError: The file, or a row that is wanted, cannot be used.
+    """
     tables = read_toml(path).get(key, [])
     if not isinstance(tables, list):
         raise MatrixError(f"{path}: {key!r} must be an array of tables, written [[{key}]]")
     return tuple(
-        read_row(kind, table, f"{path}, [[{key}]] row {number}") for number, table in enumerate(tables, 1)
+        read_row(kind, table, f"{path}, [[{key}]] row {number}")
+        for number, table in enumerate(tables, 1)
+        if not isinstance(table, dict) or wanted(table)
     )
 
 

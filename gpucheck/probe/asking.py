@@ -44,19 +44,19 @@ def _start(python: str, name: str) -> subprocess.Popen[bytes] | str:
 
 def listen(asked: dict[str, Any], deadline: float) -> dict[str, Fact[Answer]]:
     """Return what each framework answered; a crash and a hang are answers too."""
-    end = time.monotonic() + deadline
-    return {name: _listen(one, end - time.monotonic()) for name, one in asked.items()}
+    begin = time.monotonic()
+    return {name: _listen(one, begin, deadline) for name, one in asked.items()}
 
 
-def _listen(asked: subprocess.Popen[bytes] | str, deadline: float) -> Fact[Answer]:
+def _listen(asked: subprocess.Popen[bytes] | str, begin: float, deadline: float) -> Fact[Answer]:
     if isinstance(asked, str):
         return absent(asked)
-    outcome = children.finish(asked, max(deadline, 0.5))
+    outcome = children.finish(asked, max(begin + deadline - time.monotonic(), 0.5))
     messages = tuple(outcome.stderr.splitlines()[-MOST_LINES:])
-    told = Answer(messages=messages, seconds=round(outcome.seconds, 3))
+    told = Answer(messages=messages, seconds=round(time.monotonic() - begin, 3))
     if outcome.timed_out:
         # Slow is not broken: another machine may need longer to import it.
-        return absent(f"it gave no answer within {deadline:.0f} s", "import in a process of its own")
+        return absent(f"it gave no answer within {deadline:g} s", "import in a process of its own")
     if outcome.failure is not None:
         return seen(replace(told, error=outcome.failure), "import in a process of its own")
     try:

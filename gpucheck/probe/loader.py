@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,19 +43,23 @@ class Loader:
         parts = environ.get("LD_LIBRARY_PATH", "").replace(";", ":").split(":")
         # text, not a path yet
         self.library_path = [Path(part) for part in parts if part and os.path.isabs(part)]  # noqa: PTH117
+        self.standard = [root / folder for folder in STANDARD_FOLDERS if (root / folder).is_dir()]
+
+    @functools.cached_property
+    def cached(self) -> list[bytes]:
+        """Paths in the loader's cache, ended by NUL; `ldconfig -p` would cost a process."""
         try:
-            self.cache = (root / "etc/ld.so.cache").read_bytes()
+            content = (self.root / "etc/ld.so.cache").read_bytes()
         except OSError:
-            self.cache = b""
+            return []
+        return [text for text in content[max(content.find(b"\0/"), 0) :].split(b"\0") if text[:1] == b"/"]
 
     def system_folders(self, library: str) -> list[Path]:
-        """Return the folders of the loader's cache and the standard ones, for a library such as ``libcudnn.so``.
-
-        The cache's strings are absolute paths ended by NUL; `ldconfig -p` would cost a process.
-        """
-        named = re.findall(rb"(/[^\0]{1,500})/" + re.escape(library.encode()) + rb"[.\d]*\0", self.cache)
-        cached = [self.root / folder.decode("utf-8", "replace").lstrip("/") for folder in dict.fromkeys(named)]
-        return list(dict.fromkeys([*cached, *(self.root / folder for folder in STANDARD_FOLDERS)]))
+        """Return the folders of the cache that hold a library such as ``libcudnn.so``, then the standard ones."""
+        start = b"/" + library.encode()
+        found = [text.rpartition(b"/")[0] for text in self.cached if start in text]
+        named = [self.root / folder.decode("utf-8", "replace").lstrip("/") for folder in dict.fromkeys(found)]
+        return list(dict.fromkeys([*named, *self.standard]))
 
     def candidates(self, soname: str, asker: Dynamic, above: Dynamic | None = None) -> Iterator[Path]:
         """Yield the files that fit a soname, the one that is taken first.

@@ -5,8 +5,6 @@ Packages for different CUDA majors install the same paths, and pip says nothing:
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from typing import TYPE_CHECKING
 
 from gpucheck.facts import PackageFile
@@ -57,6 +55,9 @@ def _differ(hashes: Iterable[str]) -> bool:
 
 
 def _hash(path: Path) -> str:
+    import base64
+    import hashlib
+
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:

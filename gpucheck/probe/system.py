@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from gpucheck.facts import Fact, System, absent, seen
-from gpucheck.probe import resources
+from gpucheck.probe import resources, toolkit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +58,7 @@ def system(root: Path, environ: Mapping[str, str]) -> System:
         cache_free=resources.cache_free(environ),
         kernel=seen(platform.release(), "uname"),
         secure_boot=resources.secure_boot(root),
+        toolkit=toolkit.toolkit(root, environ),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from gpucheck.facts import usable_gpus
@@ -14,16 +15,58 @@ if TYPE_CHECKING:
     from gpucheck.findings import Report
 
 Marked = tuple[str, str]
+OF_FRAMEWORKS = ("framework", "cuda", "packages", "libraries", "cudnn", "sublibraries", "deep", "resources")
 
 
 def overview(report: Report) -> Iterator[Marked]:
     """Yield a mark and a text for the driver, each GPU and each framework."""
     facts = report.facts
     yield from _driver(report, facts)
-    for gpu in facts.gpus.value or ():
-        yield _gpu(report, gpu)
+    yield from _gpus(report, facts.gpus.value or ())
     for framework in facts.frameworks if report.verdict == "problem" or not facts.smoke else ():
         yield _framework(report, framework)
+
+
+def versions(facts: Facts) -> Iterator[str]:
+    """Yield the three CUDA versions, each with what it means; none without a driver."""
+    if not facts.driver.driver_cuda.known or facts.described:
+        return
+    yield f"driver CUDA {facts.driver.driver_cuda.value}: the newest CUDA that this driver runs"
+    for framework in facts.frameworks:
+        if framework.cuda_runtime.known:
+            what = f"CUDA runtime {framework.cuda_runtime.value}: what {framework.name} was built with and loads"
+            yield what
+    if facts.system.toolkit.known:
+        yield f"CUDA toolkit {facts.system.toolkit.value}: nvcc here, which only compiling needs"
+
+
+# What must hold, from the bottom up, for a program to see a GPU, and the checks that say so.
+LINKS = (
+    ("build", ("built-for-gpu",)),
+    ("driver", ("driver-present", "driver-matches-module", "driver-knows-card", "wsl-uses-windows-driver")),
+    ("device nodes", ("device-nodes-usable",)),
+    ("cuInit", ("driver-answers", "cards-listed", "gpus-answer")),
+    ("device mask", ("device-mask-shows-gpus", "mig-usable")),
+    ("container", ("driver-offers-cuda",)),
+    ("libraries", ("cuda-libraries-found", "cudnn-loaded-as-built", "driver-supports-runtime")),
+)
+
+
+def chain(report: Report) -> str | None:
+    """Say link by link why no GPU is visible; None where one is, or where there is nothing to see."""
+    usable, _ = usable_gpus(report.facts)
+    errors = any(finding.severity is Severity.ERROR for finding in report.findings)
+    if usable != 0 or not errors or report.facts.described:
+        return None
+    return " · ".join(f"{name} {_link(report, checks)}" for name, checks in LINKS)
+
+
+def _link(report: Report, names: tuple[str, ...]) -> str:
+    found = {result.status for result in report.checks if result.name in names}
+    for status, mark in ((Status.FAIL, "✗"), (Status.UNKNOWN, "?"), (Status.CRASH, "?"), (Status.PASS, "✓")):
+        if status in found:
+            return mark
+    return "-"
 
 
 def readiness(report: Report) -> str:
@@ -111,7 +154,15 @@ def _driver(report: Report, facts: Facts) -> Iterator[Marked]:
     if version is None:
         return
     cuda = f" (driver CUDA {driver.driver_cuda.value})" if driver.driver_cuda.known else ""
-    yield _mark(report, ("driver", "answers")), f"driver {version}{cuda}"
+    yield _mark(report, ("driver", "wsl", "devices", "answers")), f"driver {version}{cuda}"
+
+
+def _gpus(report: Report, gpus: tuple[Gpu, ...]) -> Iterator[Marked]:
+    """Yield a line for each GPU; equal ones that follow each other share it."""
+    for (mark, text), group in groupby(gpus, key=lambda gpu: _gpu(report, gpu)):
+        indices = [gpu.index for gpu in group]
+        numbers = f"{indices[0]}-{indices[-1]}" if len(indices) > 1 else f"{indices[0]}"
+        yield mark, f"GPU {numbers}  {text}"
 
 
 def _gpu(report: Report, gpu: Gpu) -> Marked:
@@ -119,11 +170,12 @@ def _gpu(report: Report, gpu: Gpu) -> Marked:
     parts = [gpu.name.value or "name not known", f"sm_{capability.replace('.', '')}" if capability else ""]
     if gpu.memory_free.value is not None:
         parts.append(f"{gpu.memory_free.value / 2**30:.0f} GiB free")
+    if gpu.mig.value:
+        parts.append(f"{len(gpu.mig_devices.value or ())} MIG devices")
     if gpu.status.value != 0:
         parts = [f"does not answer (NVML {gpu.status.value})"]
-    return _mark(
-        report, ("cards", "architecture"), f"GPU {gpu.index}"
-    ), f"GPU {gpu.index}  {', '.join(filter(None, parts))}"
+    families = ("cards", "architecture", "health", "use")
+    return _mark(report, families, f"GPU {gpu.index}"), ", ".join(filter(None, parts))
 
 
 def _framework(report: Report, framework: Framework) -> Marked:
@@ -137,5 +189,5 @@ def _framework(report: Report, framework: Framework) -> Marked:
     loaded = framework.cudnn_loaded.value
     if loaded is not None and loaded.version.known:
         parts.append(f"cuDNN {loaded.version.value}")
-    families = ("framework", "cuda", "architecture", "packages", "cudnn")
+    families = (*OF_FRAMEWORKS, "architecture")
     return _mark(report, families, framework.name), ", ".join(parts)

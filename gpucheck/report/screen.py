@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gpucheck.findings import CheckResult, Finding, Fix, Report
 
 MARKS = {Severity.ERROR: ("✗", "red"), Severity.WARN: ("!", "yellow"), Severity.INFO: ("·", "blue")}
-PLAIN = {"no-device", "torch-not-installed", "tensorflow-not-installed"}
+PLAIN = {"no-device", "other-vendor-gpu", "torch-not-installed", "tensorflow-not-installed"}
 
 
 class Piece(NamedTuple):
@@ -33,13 +33,16 @@ def lines(report: Report, verbosity: int) -> Iterator[Line]:
         report: What to show.
         verbosity: -1 the headline only, 0 the usual, 1 every check with its reason.
     """
-    yield from _headline(report)
+    yield from headline(report)
     if verbosity < 0:
         yield from _ending(report)
         return
     for finding in _roots(report):
         yield from _expanded(report, finding)
+    if (links := machine.chain(report)) is not None:
+        yield (Piece("   Why no GPU is visible: ", "bold"), Piece(links))
     yield from (_styled(line) for line in machine.overview(report))
+    yield from ((Piece(f"   {text}", "dim"),) for text in machine.versions(report.facts))
     yield from (_styled(line) for line in training.overview(report))
     yield from _others(report)
     yield from _undetermined(report)
@@ -54,7 +57,8 @@ def _styled(line: tuple[str, str]) -> Line:
     return (Piece(f" {mark or ' '} ", style), Piece(text))
 
 
-def _headline(report: Report) -> Iterator[Line]:
+def headline(report: Report) -> Iterator[Line]:
+    """Yield the verdict in one line."""
     if report.root_causes and report.verdict == "problem":
         yield (Piece("Problem: ", "bold red"), Piece(", ".join(report.root_causes), "bold"))
     elif report.verdict == "inconclusive":
@@ -166,7 +170,8 @@ def _looked_at(report: Report) -> str:
     python = report.facts.interpreter
     why = python.chosen_by.value or ""
     chosen = f" (from {why})" if why not in ("", "the one that runs gpucheck") else ""
-    return f"python {python.executable.value or 'not known'}{chosen}"
+    kind = f", {python.kind.value}" if python.kind.known else ""
+    return f"python {python.executable.value or 'not known'}{kind}{chosen}"
 
 
 def _counts(report: Report) -> str:
