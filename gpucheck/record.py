@@ -24,7 +24,13 @@ C = TypeVar("C")
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 def record(kind: type[C]) -> type[C]:
     """Make a class a frozen dataclass."""
+    # dataclass searches every annotation that is text for ClassVar and the like; ours have none.
+    texts = dict(kind.__dict__.get("__annotations__", {}))  # noqa: RUF063 - inspect costs milliseconds
+    kind.__annotations__ = dict.fromkeys(texts, object)
     made = dataclass(init=False, repr=False, eq=False, kw_only=True)(kind)
+    made.__annotations__ = texts
+    for name, text in texts.items():
+        made.__dataclass_fields__[name].type = text  # type: ignore[attr-defined]
     for name in ("__init__", "__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__"):
         setattr(made, name, getattr(_Shared, name))
     return made

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 # What the driver writes into the kernel's log when it leaves a card alone. The second and third stand in
 # osapi.c of NVIDIA's open kernel modules; the first in public logs of the proprietary driver 570 to 595.
 NEEDS_OPEN = "requires use of the NVIDIA open kernel modules"
-NEEDS_PROPRIETARY = re.compile(r"not supported by open[\s\S]{0,40}nvidia\.ko")
-NOT_KNOWN = re.compile(r"installed in this system is(?:\s+NVRM:)?\s+not supported by the|Legacy drivers")
+NEEDS_PROPRIETARY = r"not supported by open[\s\S]{0,40}nvidia\.ko"
+NOT_KNOWN = r"installed in this system is(?:\s+NVRM:)?\s+not supported by the|Legacy drivers"
 KERNEL_MODULES = (
     "NVIDIA Driver Installation Guide: Kernel Modules, "
     "https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/kernel-modules.html, checked 2026-11-22"
@@ -53,7 +53,7 @@ def _judge(facts: Facts, matrix: Matrix, card: PciCard) -> Said:
     flavor = facts.driver.module_flavor.value
     if NEEDS_OPEN in log:
         return broken(_wrong_flavor(facts, card, "open", certain=True))
-    if NEEDS_PROPRIETARY.search(log):
+    if re.search(NEEDS_PROPRIETARY, log):
         return broken(_wrong_flavor(facts, card, "proprietary", certain=True))
     if row is None:
         return unknown(f"which chip {card.device} is, is not known: no PCI ID database, or no row", subject)
@@ -64,7 +64,7 @@ def _judge(facts: Facts, matrix: Matrix, card: PciCard) -> Said:
         return broken(_wrong_flavor(facts, card, "proprietary", certain=False))
     if (why := _out_of_range(facts, matrix, row)) is not None:
         return broken(_unsupported(facts, card, row, why))
-    if NOT_KNOWN.search(log):
+    if re.search(NOT_KNOWN, log):
         return broken(_unsupported(facts, card, row, "The driver says that it does not support the card."))
     return holds(f"{card.name}: {row.name} with driver {_version(facts)}", subject)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gpucheck.matrix import Matrix, Xid
 
 # kernel_rc.c of NVIDIA's open kernel modules writes the line; MIG adds the instance.
-XID = re.compile(r"NVRM: Xid \((?:PCI:)?([0-9a-fA-F:.]+)[^)]*\): (\d+)")
+XID = r"NVRM: Xid \((?:PCI:)?([0-9a-fA-F:.]+)[^)]*\): (\d+)"
 SERIOUS = ("reset-gpu", "restart-machine")
 
 
@@ -23,7 +23,7 @@ def xids(facts: Facts) -> list[tuple[str, int, str]]:
     """Return PCI address, number and line of every Xid in the kernel's log."""
     found = []
     for line in facts.driver.kernel_messages.value or ():
-        match = XID.search(line)
+        match = re.search(XID, line)
         if match is not None:
             found.append((match.group(1).lower(), int(match.group(2)), line.strip()))
     return found

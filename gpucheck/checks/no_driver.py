@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gpucheck.facts import Facts, PciCard
 
 # Texts of the kernel's module loader; "module verification failed" alone is a taint note of a loaded module.
-REJECTED = re.compile(r"Loading of .*module.* is rejected|Lockdown: .*module", re.IGNORECASE)
+REJECTED = r"(?i)Loading of .*module.* is rejected|Lockdown: .*module"
 CAPABILITIES = "NVIDIA_DRIVER_CAPABILITIES"
 
 
@@ -138,7 +138,7 @@ def _said_by_kernel(facts: Facts) -> tuple[Evidence, ...]:
 def _not_loaded(facts: Facts, shown: tuple[Evidence, ...]) -> Finding:
     driver, kernel = facts.driver, facts.system.kernel.value or "the running kernel"
     shown = (*shown, evidence(f"a module for {kernel} is installed:", driver.module_installed))
-    rejected = any(REJECTED.search(line) for line in driver.kernel_messages.value or ())
+    rejected = any(re.search(REJECTED, line) for line in driver.kernel_messages.value or ())
     if rejected or (facts.system.secure_boot.value and driver.module_installed.value):
         return _refused_by_secure_boot(facts, shown, certain=rejected)
     missing = driver.module_installed.value is False

@@ -7,7 +7,6 @@ names is loaded, in a child without root's rights.
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from dataclasses import replace
@@ -108,6 +107,8 @@ def listen(asked: Asked, deadline: float) -> dict[str, Any] | str:
     if outcome.failure is not None:
         last = outcome.stderr.strip().splitlines()[-1:]
         return ": ".join([outcome.failure, *last])
+    import json
+
     try:
         answer = json.loads(outcome.stdout.splitlines()[-1])
     except (ValueError, IndexError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -110,6 +109,8 @@ def _ask(executable: str, why: str, deadline: float) -> list[object]:
     outcome = children.run([str(Path(path).absolute()), "-c", QUESTION], deadline, folder=Path("/"))
     if outcome.failure is not None:
         raise InterpreterError(f"{why}: {executable} does not answer as a Python: {outcome.failure}")
+    import json
+
     try:
         answer = json.loads(outcome.stdout.splitlines()[-1])
         assert isinstance(answer, list)

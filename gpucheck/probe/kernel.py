@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 MODULES = ("nvidia", "nvgpu")  # nvgpu: Jetson's integrated GPUs
 # What the driver, nouveau and the module loader write about NVIDIA cards. Source of the texts: os-interface and
 # nv.c of NVIDIA's open kernel modules, and kernel/module/main.c of Linux.
-TELLING = re.compile(
-    rb"NVRM: |nvidia.{0,12}: (?:module verification|loading out-of-tree)|Lockdown: .*(?:modprobe|nvidia)"
-)
+TELLING = rb"NVRM: |nvidia.{0,12}: (?:module verification|loading out-of-tree)|Lockdown: .*(?:modprobe|nvidia)"
 MOST_RECORDS, MOST_LINES = 50_000, 40
 
 
@@ -119,7 +117,7 @@ def messages(root: Path) -> Fact[tuple[str, ...]]:
                 break
             # A regular file stands for it in tests and gives many records at once.
             for line in record.split(b"\n"):
-                if TELLING.search(line):
+                if re.search(TELLING, line):
                     lines.append(
                         line.partition(b";")[2].decode("utf-8", "replace") or line.decode("utf-8", "replace")
                     )

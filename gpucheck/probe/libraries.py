@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # The library of each framework that loads CUDA's. TensorFlow's loader lives in its framework library.
 ASKERS = {"torch": "lib/libtorch_cuda.so", "tensorflow": "libtensorflow_framework.so.2"}
-CUDA_NAMES = re.compile(r"lib(?:cu|nccl|nvrtc|nvJitLink)[\w.-]*\.so[.\d]*")
+CUDA_NAMES = r"lib(?:cu|nccl|nvrtc|nvJitLink)[\w.-]*\.so[.\d]*"
 # TensorFlow opens these by name (dso_loader.cc of XLA); the number is the major version of the package.
 OPENED_BY_TENSORFLOW = {
     "cuda-runtime": ("libcudart",),
@@ -72,7 +72,7 @@ def of_framework(
 
 def _asked_for(framework: Framework, asker: Dynamic) -> tuple[str, ...]:
     if framework.name == "torch":
-        return tuple(name for name in asker.needed if CUDA_NAMES.fullmatch(name))
+        return tuple(name for name in asker.needed if re.fullmatch(CUDA_NAMES, name))
     names = []
     for line in framework.requires.value or ():
         names += _sonames(line)

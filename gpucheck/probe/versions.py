@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +40,8 @@ def listen(process: subprocess.Popen[bytes] | None, deadline: float) -> dict[str
     if process is None:
         return {}
     outcome = children.finish(process, deadline)
+    import json
+
     answers: dict[str, Fact[str]] = {}
     for line in outcome.stdout.splitlines():
         try:

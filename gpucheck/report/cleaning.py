@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
 import platform
 import re
 from pathlib import Path
 from typing import Any
 
 # C0 and C1 controls, DEL, line separators, what has no width, and the marks that turn the direction of text
-# (Unicode UAX 9).
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+# (Unicode UAX 9). Not compiled before it is needed: most texts are printable.
+CONTROL = "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 # Names that are no secret, and words that our own reports are made of: nobody is hidden by hiding them.
 COMMON = {
     "root", "user", "admin", "ubuntu", "runner", "nobody", "localhost", "nvidia", "cuda", "cudnn", "gpu", "nvml",
@@ -26,7 +25,9 @@ VOCABULARY_KEYS = {
 
 def clean(text: str) -> str:
     r"""Return one line in which every control character is written out, e.g. ``\x1b``."""
-    return CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), text)
+    if text.isprintable():
+        return text
+    return re.sub(CONTROL, lambda found: found.group().encode("unicode_escape").decode("ascii"), text)
 
 
 class Redactor:
@@ -76,6 +77,8 @@ def _home() -> str:
 
 
 def _user() -> str:
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
