@@ -157,7 +157,7 @@ def packages_as_required(facts: Facts, matrix: Matrix) -> Iterator[Said]:
 def _broken_limits(
     facts: Facts, matrix: Matrix, framework: Framework, versions: dict[str, str]
 ) -> Iterator[PackageLimit]:
-    for row in matrix.package_limits(framework.name, framework.version.value):
+    for row in matrix.package_limits(framework.name, framework.version.value, versions):
         here = row.platform is None or row.platform == platform(facts)
         if here and row.package in versions and matches(row.needs, versions[row.package]) is False:
             yield row

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from packaging.version import Version
 
@@ -31,6 +31,9 @@ from gpucheck.matrix.rows import (
     Xid,
 )
 from gpucheck.matrix.versions import matches, parse_version, published
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 __all__ = [
     "Architecture",
@@ -172,24 +175,41 @@ class Matrix:
         """Return NVIDIA's library packages on the package index."""
         return self.rows("packages/nvidia.toml", "package", Package)
 
-    def package_limits(self, framework: str, version: str | None) -> tuple[PackageLimit, ...]:
-        """Return what a version of a framework needs of other packages, beside what its METADATA declares."""
-        return self._concerning(f"packages/{framework}.toml", "package-limit", PackageLimit, version, "{}")
+    def package_limits(
+        self, framework: str, version: str | None, packages: Container[str] | None = None
+    ) -> tuple[PackageLimit, ...]:
+        """Return what a version of a framework needs of other packages, beside what its METADATA declares.
+
+        Args:
+            framework: ``torch`` or ``tensorflow``.
+            version: Its version.
+            packages: Only rows on these; None for all.
+        """
+        file = f"packages/{framework}.toml"
+        return self._concerning(file, "package-limit", PackageLimit, version, "{}", packages)
 
     def companions(self, framework: str, version: str | None) -> tuple[Companion, ...]:
         """Return the companion packages of a release, such as torchvision."""
         return self._concerning(f"packages/{framework}.toml", "companion", Companion, version, "=={}.*")
 
     def _concerning(
-        self, file: str, key: str, kind: type[R], version: str | None, specifier: str
+        self,
+        file: str,
+        key: str,
+        kind: type[R],
+        version: str | None,
+        specifier: str,
+        packages: Container[str] | None = None,
     ) -> tuple[R, ...]:
         """Return the rows whose release fits a version; of some hundred rows only those few are made."""
+
+        def wanted(table: dict[str, Any]) -> bool:
+            if packages is not None and table.get("package") not in packages:
+                return False
+            return _fits(specifier, table.get("release"), version)
+
         paths = [place / file for place in self.folders if (place / file).exists()]
-        return tuple(
-            row
-            for path in paths
-            for row in read_rows(path, key, kind, lambda table: _fits(specifier, table.get("release"), version))
-        )
+        return tuple(row for path in paths for row in read_rows(path, key, kind, wanted))
 
     def releases(self, framework: str) -> list[Version]:
         """Return the minor releases of a framework that the matrix knows, oldest first."""

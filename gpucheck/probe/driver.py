@@ -45,12 +45,13 @@ def with_files(driver: Driver, loader: Loader) -> Driver:
 
 def _find(name: str, loader: Loader) -> Fact[str]:
     """Return where the loader would find a driver library, LD_LIBRARY_PATH first."""
-    for folder in loader.library_path:
-        if (folder / name).exists():
-            return seen(str(folder / name), "LD_LIBRARY_PATH")
-    for folder in loader.system_folders(name):
-        if (folder / name).exists():
-            return seen(str(folder / name), "the system's library folders")
+    for folders, source in (
+        (loader.library_path, "LD_LIBRARY_PATH"),
+        (loader.system_folders(name), "the system's library folders"),
+    ):
+        found = next((path for folder in folders if (path := Path(folder, name)).exists()), None)
+        if found is not None:
+            return seen(str(found), source)
     return absent(f"{name} is neither in LD_LIBRARY_PATH nor in the system's library folders")
 
 

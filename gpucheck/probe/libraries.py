@@ -174,11 +174,11 @@ def _tags(path: Path) -> Dynamic:
 
 def _part_names(loader: Loader, main: Path, ending: str) -> set[str]:
     """Names of sub-libraries beside a cuDNN and wherever else the loader might find one."""
-    folders = [main.parent, *loader.library_path, *loader.system_folders("libcudnn_graph.so")]
+    folders = [str(main.parent), *loader.library_path, *loader.system_folders("libcudnn_graph.so")]
     names: set[str] = set()
     for folder in dict.fromkeys(folders):
         try:
-            names.update(path.name for path in folder.glob(f"libcudnn_*.so{ending}"))
+            names.update(path.name for path in Path(folder).glob(f"libcudnn_*.so{ending}"))
         except OSError:
             continue
     return names

@@ -1,5 +1,7 @@
 """Where the dynamic loader looks for a library, in its order (ld.so(8))."""
 
+# ruff: noqa: PTH110, PTH112, PTH117 - texts, not paths: see Loader
+
 from __future__ import annotations
 
 import functools
@@ -33,33 +35,35 @@ STANDARD_FOLDERS = (
 class Loader:
     """The loader's search, on this machine or on a folder that stands for it.
 
+    Paths are texts here: some hundred files are looked for before the doctor can answer.
+
     Args:
         root: ``/``, or a folder that stands for it.
         environ: The environment.
     """
 
     def __init__(self, root: Path, environ: Mapping[str, str]) -> None:
-        self.root = root
+        self.root = str(root).rstrip("/")
         parts = environ.get("LD_LIBRARY_PATH", "").replace(";", ":").split(":")
-        # text, not a path yet
-        self.library_path = [Path(part) for part in parts if part and os.path.isabs(part)]  # noqa: PTH117
-        self.standard = [root / folder for folder in STANDARD_FOLDERS if (root / folder).is_dir()]
+        self.library_path = [part.rstrip("/") for part in parts if part and os.path.isabs(part)]
+        standard = (f"{self.root}/{folder}" for folder in STANDARD_FOLDERS)
+        self.standard = [folder for folder in standard if os.path.isdir(folder)]
 
     @functools.cached_property
-    def cached(self) -> list[bytes]:
-        """Paths in the loader's cache, ended by NUL; `ldconfig -p` would cost a process."""
+    def cache(self) -> bytes:
+        """The loader's cache: a table, then absolute paths ended by NUL; `ldconfig -p` would cost a process."""
         try:
-            content = (self.root / "etc/ld.so.cache").read_bytes()
+            return Path(f"{self.root}/etc/ld.so.cache").read_bytes()
         except OSError:
-            return []
-        return [text for text in content[max(content.find(b"\0/"), 0) :].split(b"\0") if text[:1] == b"/"]
+            return b""
 
-    def system_folders(self, library: str) -> list[Path]:
+    def system_folders(self, library: str) -> list[str]:
         """Return the folders of the cache that hold a library such as ``libcudnn.so``, then the standard ones."""
-        start = b"/" + library.encode()
-        found = [text.rpartition(b"/")[0] for text in self.cached if start in text]
-        named = [self.root / folder.decode("utf-8", "replace").lstrip("/") for folder in dict.fromkeys(found)]
-        return list(dict.fromkeys([*named, *self.standard]))
+        wanted, found, place = b"/" + library.encode(), [], -1
+        while (place := self.cache.find(wanted, place + 1)) >= 0:
+            folder = self.cache[self.cache.rfind(b"\0", 0, place) + 1 : place]
+            found.append(f"{self.root}{folder.decode('utf-8', 'replace')}")
+        return list(dict.fromkeys([*(folder for folder in found if os.path.isabs(folder)), *self.standard]))
 
     def candidates(self, soname: str, asker: Dynamic, above: Dynamic | None = None) -> Iterator[Path]:
         """Yield the files that fit a soname, the one that is taken first.
@@ -74,11 +78,12 @@ class Loader:
         folders = [*_existing(own), *_existing(inherited), *self.library_path, *_existing(asker.runpath)]
         folders += self.system_folders(soname)
         for folder in dict.fromkeys(folders):
-            if (folder / soname).exists():
-                yield folder / soname
+            if os.path.exists(f"{folder}/{soname}"):
+                yield Path(folder, soname)
 
 
 @functools.lru_cache(maxsize=64)
-def _existing(folders: tuple[str, ...]) -> tuple[Path, ...]:
+def _existing(folders: tuple[str, ...]) -> tuple[str, ...]:
     """Return the folders that are there; TensorFlow's tag lists 550, of which ten exist."""
-    return tuple(Path(folder) for folder in dict.fromkeys(map(os.path.normpath, folders)) if os.path.isdir(folder))  # noqa: PTH112
+    there = (folder for folder in dict.fromkeys(folders) if os.path.isdir(folder))
+    return tuple(dict.fromkeys(map(os.path.normpath, there)))
