@@ -117,7 +117,7 @@ def _differs(facts: Facts, framework: Framework, answer: Answer, differences: li
         severity=Severity.ERROR if not answer.available else Severity.WARN,
         subject=framework.name,
         title=f"{name} says otherwise: {differences[0]}",
-        cause="Asked in a process of its own, it answers otherwise than its files and the driver." + notes,
+        cause="It was asked in a process of its own." + notes,
         confidence=Confidence.POSSIBLE,
         evidence=(
             *(Evidence(text=text, source=WITH_SOURCE) for text in differences),

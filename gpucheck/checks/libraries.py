@@ -74,7 +74,7 @@ def _missing(facts: Facts, framework: Framework, absent: list[Dependency]) -> Fi
         "own, the wheel does not bring them.",
         confidence=Confidence.LIKELY if unreached else Confidence.CERTAIN,
         evidence=(
-            *(evidence(one.soname, one.taken) for one in absent[:4]),
+            *(Evidence(text=one.taken.missing or one.soname, source=one.taken.source) for one in absent[:4]),
             *(Evidence(text="is here, but is not reached", source=one.shipped.path) for one in unreached
               if one.shipped is not None),
             evidence("what it asks for was read in", framework.folder),

@@ -110,8 +110,9 @@ def _expanded(report: Report, finding: Finding) -> Iterator[Line]:
 
 
 def _consequence(finding: Finding) -> str:
-    """A failed training says itself what it met: that must not be folded away."""
-    return f"{finding.title}: {finding.cause}" if finding.slug == "smoke-failed" else finding.title
+    """What a framework itself met and said must not be folded away."""
+    told = finding.slug in ("smoke-failed", "framework-answer-differs")
+    return f"{finding.title}: {finding.cause}" if told else finding.title
 
 
 def _fix(fix: Fix, label: str) -> Iterator[Line]:
