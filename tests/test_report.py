@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -120,3 +121,92 @@ def test_the_headline_of_a_smoke_run_says_for_whom_the_proof_is() -> None:
     out = screen("one framework is proved, the other used the CPU").splitlines()[0]
     assert out.endswith("convolution through cuDNN proved for torch only.")
     assert "nothing is proved" in screen("a training on the CPU where no GPU is").splitlines()[0]
+
+
+def machine_report(title: str):
+    from machine_data import load
+
+    from gpucheck.diagnosis import diagnose
+    from gpucheck.matrix import Matrix
+
+    facts = next(one.facts for one in load() if one.title == title)
+    return diagnose(facts, Matrix())
+
+
+BLACKWELL = "kernel: a Blackwell card with the proprietary modules, as the kernel's log tells it"
+HEALTHY = "health: a healthy data-centre GPU, idle"
+
+
+def test_markdown_says_what_the_screen_says_and_no_more_than_it_should() -> None:
+    from gpucheck.report import markdown
+
+    text = markdown.render(machine_report(BLACKWELL), None)
+    assert text.startswith("### Problem: gpu-unsupported-by-driver\n")
+    assert "needs the open kernel modules of the driver (`gpu-unsupported-by-driver`)" in text
+    assert "requires use of the NVIDIA open kernel modules." in text
+    assert "**Follows from this:**" in text
+    assert text.count("####") == 1  # consequences are folded
+    assert "<details>" in text
+
+
+def test_text_from_outside_is_no_markdown() -> None:
+    from gpucheck.report import markdown
+
+    hostile = "`rm -rf` **bold** <img src=x> [a](http://b) | cell @maintainer #12 \x1b[31m\u202e"
+    shown = markdown.words(hostile)
+    for sign in "`*<>[|@#":
+        assert f"\\{sign}" in shown
+        assert re.search(rf"(?<!\\){re.escape(sign)}", shown) is None
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert markdown.words("sm_90 in cuda_runtime") == "sm_90 in cuda_runtime"
+    assert markdown.code("a `b` ``c``") == "``` a `b` ``c`` ```"
+
+
+def test_a_notebook_shows_the_redacted_report(monkeypatch) -> None:
+    import gpucheck
+
+    monkeypatch.setenv("HOME", str(Path.home()))
+    shown = gpucheck.doctor()._repr_markdown_()
+    assert shown.startswith("### ")
+    assert str(Path.home()) + "/" not in shown
+
+
+def test_a_healthy_machine_needs_a_dozen_lines_at_most() -> None:
+    import io
+
+    from gpucheck.report import text
+
+    out = text.render(machine_report(HEALTHY), text.console(io.StringIO(), "never"))
+    assert len(out.splitlines()) <= 12
+    assert out.startswith("Healthy: 1 GPU ready")
+    assert "driver CUDA 13.0: the newest CUDA that this driver runs" in out
+
+
+def test_equal_gpus_share_a_line() -> None:
+    from dataclasses import replace
+
+    from gpucheck.report import machine
+
+    report = machine_report(HEALTHY)
+    (gpu,) = report.facts.gpus.value
+    many = replace(report.facts.gpus, value=tuple(replace(gpu, index=index) for index in range(8)))
+    checks = tuple(
+        replace(result, subject=f"GPU {index}")
+        for index in range(8)
+        for result in report.checks
+        if result.subject in ("GPU 0", None)
+    )
+    report = replace(report, facts=replace(report.facts, gpus=many), checks=checks)
+    assert [text for _, text in machine.overview(report) if text.startswith("GPU")] == [
+        "GPU 0-7  NVIDIA H200, sm_90, 8 GiB free"
+    ]
+
+
+def test_why_no_gpu_is_visible_is_told_link_by_link() -> None:
+    from gpucheck.report import machine
+
+    links = machine.chain(machine_report(BLACKWELL))
+    assert "driver ✗" in links
+    assert "device nodes" in links
+    assert machine.chain(machine_report(HEALTHY)) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
@@ -30,10 +31,17 @@ def xids(facts: Facts) -> list[tuple[str, int, str]]:
 
 
 def lines_on(facts: Facts, address: str | None) -> tuple[Evidence, ...]:
-    """Return the last lines of the kernel's log on one card, by its PCI address, as evidence."""
-    place = (address or "").lower()[-12:].partition(".")[0]
-    lines = [line for line in facts.driver.kernel_messages.value or () if place and place in line.lower()]
-    return tuple(Evidence(text=line.strip(), source="the kernel's log") for line in lines[-3:])
+    """Return the last lines of the kernel's log on one card, by its PCI address, as evidence.
+
+    The driver names a card by address and PCI ID on one line and says on the next what is wrong with it.
+    """
+    place, lines = (address or "").lower()[-12:].partition(".")[0], facts.driver.kernel_messages.value or ()
+    about = [
+        line
+        for before, line in pairwise(["", *lines])
+        if place and (place in line.lower() or (place in before.lower() and "(PCI ID" in before))
+    ]
+    return tuple(Evidence(text=line.strip(), source="the kernel's log") for line in about[-3:])
 
 
 @check("no-gpu-error-logged", "xid-error", "uncorrectable-ecc")

@@ -154,7 +154,7 @@ def _driver(report: Report, facts: Facts) -> Iterator[Marked]:
     if version is None:
         return
     cuda = f" (driver CUDA {driver.driver_cuda.value})" if driver.driver_cuda.known else ""
-    yield _mark(report, ("driver", "wsl", "devices", "answers")), f"driver {version}{cuda}"
+    yield _mark(report, ("driver", "wsl", "devices", "chips", "answers")), f"driver {version}{cuda}"
 
 
 def _gpus(report: Report, gpus: tuple[Gpu, ...]) -> Iterator[Marked]:

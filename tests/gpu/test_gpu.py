@@ -38,6 +38,38 @@ def test_the_doctor_on_a_real_machine(machine: dict) -> None:
         print({name: gpu[name]["value"] for name in ("name", "compute_capability", "memory_total", "memory_free")})
 
 
+def test_what_nvml_answers_of_health_and_use(machine: dict) -> None:
+    for gpu in machine["facts"]["gpus"]["value"]:
+        told = {name: fact["value"] if fact["missing"] is None else fact["missing"] for name, fact in gpu.items()
+                if isinstance(fact, dict)}  # fmt: skip
+        print(told)
+        assert gpu["compute_mode"]["value"] in ("default", "exclusive-process", "prohibited")
+        assert gpu["processes"]["missing"] is None
+        assert gpu["throttle"]["missing"] is None
+    driver = machine["facts"]["driver"]
+    print({name: driver[name] for name in ("module_flavor", "uvm_loaded", "refused_nodes", "nvswitches")})
+    print(driver["kernel_messages"])
+
+
+def test_deep_the_frameworks_agree_and_load_the_files_that_we_name(gpucheck, machine: dict) -> None:
+    report = gpucheck("doctor", "--deep", *JSON).report
+    asked = [one for one in report["facts"]["frameworks"] if one["installed"]["value"]]
+    assert asked, "no framework is installed in GPU_PYTHON"
+    for framework in asked:
+        answer, name = framework["answer"]["value"], framework["name"]
+        print(name, answer["version"], answer["devices"], answer["cudnn"], answer["seconds"], answer["mapped"])
+        assert answer["error"] is None
+        assert answer["available"] is (framework["build"]["value"] == "cuda")
+        taken = [one["taken"]["value"] for one in framework["libraries"]["value"] or []]
+        mapped = {Path(path).resolve() for path in answer["mapped"]}
+        ours = {Path(one["path"]).resolve() for one in taken if one is not None}
+        names = {path.name.partition(".so")[0] for path in mapped}
+        wrong = {path for path in ours - mapped if path.name.partition(".so")[0] in names}
+        assert not wrong, f"{name} loaded other files than we say: {sorted(mapped)}"
+        assert framework["arch_list"]["value"]
+    assert "framework-answer-differs" not in [finding["slug"] for finding in report["findings"]]
+
+
 MASKS = ["", "-1", "0", " 0", "00", "0x0", "0,0", "0,99", "99", "0,a", "a", "NoDevFiles", "GPU-", "GPU-nonsense"]
 
 
