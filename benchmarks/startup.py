@@ -1,7 +1,10 @@
-"""How long commands take, as ratios measured in one run: python benchmarks/startup.py [RUNS]
+"""How long commands take, as ratios measured in one run: python benchmarks/startup.py [RUNS] [--peers FOLDER]
 
 Each command is a whole process. The commands take turns, so that a machine whose speed drifts treats all
-alike; medians and their ratios are printed, never judged.
+alike; medians and their ratios are printed, never judged. On a terminal (of a pty) the doctor draws with rich as
+a person sees it; in a pipe its text is plain. FOLDER is the bin folder of an environment with other tools:
+
+    python -m venv peers && peers/bin/pip install cuda-doctor nvitop
 """
 
 from __future__ import annotations
@@ -12,39 +15,50 @@ import subprocess
 import sys
 import time
 from importlib.util import find_spec
+from pathlib import Path
 
 PYTHON = sys.executable
 GPUCHECK = [PYTHON, "-m", "gpucheck"]
+ON_TERMINAL = [PYTHON, "-c", "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"]
 FLOOR = "import typer, rich.console, rich.table"
 COMMANDS = {
     "bare interpreter": [PYTHON, "-c", "pass"],
     "typer + rich (the floor)": [PYTHON, "-c", FLOOR],
     "gpucheck doctor": [*GPUCHECK, "doctor"],
+    "gpucheck doctor, on a terminal": [*ON_TERMINAL, *GPUCHECK, "doctor"],
+    "the floor, on a terminal": [*ON_TERMINAL, PYTHON, "-c", FLOOR],
     "gpucheck doctor --format json": [*GPUCHECK, "doctor", "--format", "json"],
     "gpucheck --help": [*GPUCHECK, "--help"],
 }
 WITH_TORCH = {
     "import torch": [PYTHON, "-W", "ignore", "-c", "import torch"],
     "torch.utils.collect_env": [PYTHON, "-W", "ignore", "-m", "torch.utils.collect_env"],
-    "gpucheck smoke --framework torch": [*GPUCHECK, "smoke", "--framework", "torch"],
 }
 WITH_TENSORFLOW = {
     "import tensorflow": [PYTHON, "-c", "import tensorflow"],
-    "gpucheck smoke --framework tf": [*GPUCHECK, "smoke", "--framework", "tf"],
 }
+
+
+# Of other tools only what they do without a framework; their status is theirs.
+PEERS = {"cuda-doctor": ["cuda-doctor"], "nvitop -1": ["nvitop", "-1"]}
 
 
 def seconds(command: list[str]) -> float:
     """Return the wall time of one process; its output is thrown away."""
     begin = time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, cwd=os.sep)
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run(command, **quiet, check=False, cwd=os.sep)
     return time.perf_counter() - begin
 
 
 def main() -> None:
     """Measure and print."""
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    arguments = sys.argv[1:]
+    folder = Path(arguments.pop(arguments.index("--peers") + 1)) if "--peers" in arguments else None
+    runs = int(arguments[0]) if arguments and arguments[0].isdigit() else 5
     commands = dict(COMMANDS)
+    if folder is not None:
+        commands.update({name: [str(folder / words[0]), *words[1:]] for name, words in PEERS.items()})
     commands.update(WITH_TORCH if find_spec("torch") else {})
     commands.update(WITH_TENSORFLOW if find_spec("tensorflow") else {})
     times: dict[str, list[float]] = {name: [] for name in commands}

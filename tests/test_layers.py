@@ -52,7 +52,8 @@ FORBIDDEN = {
     "torch", "tensorflow", "numpy", "pydantic", "jinja2", "asyncio", "importlib.metadata", "pynvml", "click",
     "rich.traceback", "rich.markdown", "rich.progress", "rich.syntax", "jsonschema", "unittest", "http.client",
     "urllib.request", "ssl", "multiprocessing", "concurrent.futures", "sqlite3", "xml", "email",
-    "hashlib", "tempfile",     "gpucheck.cli.matrix", "gpucheck.cli.smoke", "gpucheck.recommend", "gpucheck.describe", "gpucheck.smoketest",
+    "hashlib", "tempfile", "gpucheck.cli.matrix", "gpucheck.cli.smoke", "gpucheck.recommend", "gpucheck.describe",
+    "gpucheck.smoketest",
 }  # fmt: skip
 
 
