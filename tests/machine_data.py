@@ -178,7 +178,7 @@ def build(table: dict[str, Any]) -> Facts:
         else seen(tuple(gpu(n, one) for n, one in enumerate(gpus)), "test"),
         frameworks=tuple(framework(one) for one in table.get("frameworks", [])),
         packages=fact(table["packages"]) if "packages" in table else seen({}, "test"),
-        package_files=made(PackageFile, changed),
+        package_files=made(PackageFile, changed) if "package_files" in table else absent("not looked at"),
         environment=seen(table.get("environment", {}), "test"),
         described=table.get("described", False),
         smoke=tuple(smoke(one) for one in table.get("smoke", [])),

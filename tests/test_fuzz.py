@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import io
@@ -32,11 +33,11 @@ VALIDATOR = jsonschema.validators.validator_for(SCHEMA)(SCHEMA)
 MACHINES = [json.dumps(to_json(machine.facts)) for machine in load()]
 GROUPS, CASES = 20, 500  # 10,000 in all
 TEXTS = [
-    "", " ", "banana", "13", "13.0", "9.99.99rc1", "0", "-1", "1!2.0", "v1.0", "12.", ".", "99999999999.1", "1" * 400,
-    "٥٨٠.١", "²", "\x00", "\x1b[31m", "a\nb", "\u202eevil", "🦜", "x" * 5000, "../..", "/", "C:\\cuda", "none",
+    "", " ", "banana", "13", "13.0", "9.99.99rc1", "0", "-1", "1!2.0", "v1.0", "12.", ".", "9999999.1", "1" * 400,
+    "٥٨٠.١", "²", "\x00", "\x1b[31m", "a\nb", "\u202eevil", "🦜", "x" * 900, "../..", "/", "C:\\cuda", "none",
     "sm_", "sm_banana", "sm_90a", "compute_120", "libcudnn.so.9", "GPU-", "MIG-GPU-", "0,,1", ",", "0,0", "all",
-    "2.99.0", "2.13.0+cu130", "2.13.0+banana", "2.13.0.dev20990101+cu999", "torch", "torch @ file:///x ; extra == ",
-    "nvidia-cudnn-cu13==", "nvidia-cudnn-cu12<", 'numpy<2; python_version < "x"', "linux", "windows", "[red]x[/red]",
+    "2.99.0", "2.13.0+cu130", "2.13.0+banana", "2.13.0.dev20990101+cu999", "torch @ file:///x ; extra == ",
+    "nvidia-cudnn-cu13==", "nvidia-cudnn-cu12<", 'numpy<2; python_version < "x"', "torch", "macos", "[red]x[/red]",
     "crashed with SIGSEGV", "6,339,1,-;NVRM: Xid (PCI:0000:2a:00): 79", "NVRM: Xid (", "580.159.03", "470",
 ]  # fmt: skip
 VARIABLES = [
@@ -105,10 +106,11 @@ def odd(rng: random.Random, kind: object, old: object) -> object:
     if origin is tuple:
         items = list(old or [])
         grown = [*items, *([odd(rng, arguments[0], None)] if not is_dataclass(arguments[0]) else [])]
-        return rng.choice([[], items * 2, items[1:], items[::-1], grown, items * 40])
+        return rng.choice([[], items * 2, items[1:], items[::-1], grown, items * 9])
     if origin is dict:
-        more = {rng.choice(VARIABLES): rng.choice(TEXTS), rng.choice(TEXTS): rng.choice(TEXTS)}
-        return rng.choice([{}, {**(old or {}), **more}, dict.fromkeys(old or {}, "banana")])
+        names = [*(old or {}), rng.choice(VARIABLES), rng.choice(TEXTS)]
+        odder = {name: odd(rng, arguments[1], None) for name in names[rng.randrange(3) :]}
+        return rng.choice([{}, {**(old or {}), **odder}, odder])
     choices = {str: TEXTS, int: INTEGERS, float: FLOATS, bool: [True, False]}
     return rng.choice(choices[origin]) if origin in choices else old
 
@@ -135,7 +137,7 @@ def without_reasonless(value: object) -> object:
     """A fact must have a value or a reason."""
     if isinstance(value, dict):
         value = {key: without_reasonless(item) for key, item in value.items()}
-        if set(value) <= {"value", "source", "missing", "raw"} and value.get("value") is None:
+        if {"value", "missing"} & set(value) and value.get("value") is None:
             value["missing"] = value.get("missing") or "no reason"
         return value
     return [without_reasonless(item) for item in value] if isinstance(value, list) else value
@@ -152,15 +154,18 @@ def test_ten_thousand_damaged_machines_are_judged_without_a_crash(group: int, fa
     for case in range(group * CASES, (group + 1) * CASES):
         rng = random.Random(case)
         data = without_reasonless(damaged(rng, case % len(MACHINES), of_right_type))
+        if {one["name"] for one in data.get("frameworks", [])} - {"torch", "tensorflow"} and complaint(data):
+            continue  # a framework that gpucheck does not know may be refused when it is read
         report = diagnose(from_json(Facts, data), MATRIX)
         assert [check for check in report.checks if check.status.value == "crash"] == [], f"case {case}"
         assert report.exit_status in {0, 1, 3}, f"case {case}"
-        shown = text.render(report, screen, verbosity=1 if case % 10 == 0 else rng.choice([-1, 0]))
+        shown = text.render(report, screen, verbosity=1 if case % 25 == 0 else rng.choice([-1, 0]))
         assert shown.strip(), f"case {case}"
         assert not set(shown) & {"\x1b", "\x00", "\u202e"}, f"case {case}"
-        content = document.render(report, None)
-        if case % 25 == 0:
-            VALIDATOR.validate(json.loads(content))
+        if case % 40 == 0:
+            VALIDATOR.validate(json.loads(document.render(report, None)))
+        else:
+            json.dumps(document.document(report), allow_nan=False)
 
 
 WRONG = [None, True, 7, 10**400, 0.5, "text", "\ud800", [], [None], {}, {"value": None}, {"nobody": 1}]
@@ -190,18 +195,23 @@ def test_wrong_types_are_refused_with_their_place_and_nothing_else(fast_hints) -
         value = rng.choice(WRONG)
         inside = functools.reduce(lambda inner, key: inner[key], path[:-1], data)
         inside[path[-1]] = value
-        try:
-            from_json(Facts, data)
-            assert fits(value, kind), f"case {case}: {value!r} at {path}"
-        except FactsError as error:
-            refused += 1
-            assert str(path[0]) in str(error), f"case {case}"
+        said = complaint(data)
+        refused += said is not None
+        assert (fits(value, kind) and said is None) or str(path[0]) in said, f"case {case}: {value!r} at {path}"
     assert refused > 1000
+
+
+def complaint(data: dict) -> str | None:
+    try:
+        from_json(Facts, data)
+    except FactsError as error:
+        return str(error)
+    return None
 
 
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "1" + "0" * 400])
 def test_a_number_that_no_report_could_carry_is_refused(number: str) -> None:
-    with pytest.raises(IntakeError, match="facts.probes"):
+    with pytest.raises(IntakeError, match=r"facts\.probes"):
         read('{"probes": [{"name": "x", "milliseconds": %s}]}' % number, "report.json")  # noqa: UP031
 
 
@@ -252,11 +262,8 @@ def test_damaged_libraries_are_refused_not_believed(tmp_path: Path, group: int) 
     for case in range(group * 1000, (group + 1) * 1000):
         rng = random.Random(case)
         path.write_bytes(bent(rng, whole) if case % 10 else rng.randbytes(rng.randrange(200)))
-        try:
-            found = elf.dynamic(path)
-            assert all(isinstance(name, str) for name in found.needed)
-        except elf.ElfError as error:
-            assert str(path) in str(error)
+        with contextlib.suppress(elf.ElfError):
+            assert all(isinstance(name, str) for name in elf.dynamic(path).needed)
         codes = fatbin.arch_list(path)
         assert codes.known is (codes.value is not None), f"case {case}"
 
@@ -277,7 +284,7 @@ def test_a_library_without_sections_has_no_list_of_codes(tmp_path: Path, place: 
 
 
 LINES = {
-    "RECORD": b"nvidia/cudnn/lib/libcudnn.so.9,sha256=abc,123\n\"a,b.so\",,\ntorch/version.py,sha256=x,9\n",
+    "RECORD": b'nvidia/cudnn/lib/libcudnn.so.9,sha256=abc,123\n"a,b.so",,\ntorch/version.py,sha256=x,9\n',
     "METADATA": b"Metadata-Version: 2.4\nName: torch\nVersion: 2.13.0\nRequires-Dist: filelock\n"
     b'Requires-Dist: nvidia-cudnn-cu13==9.20.0.48 ; platform_system == "Linux"\n\nText\n',
 }  # fmt: skip
@@ -311,7 +318,7 @@ def test_damaged_packages_are_read_as_far_as_they_go(tmp_path: Path) -> None:
 
 
 FILES = {
-    "proc/driver/nvidia/version": b"NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.03  Release\n",
+    "proc/driver/nvidia/version": b"NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.03  Rel\n",
     "sys/module/nvidia/version": b"580.159.03\n",
     "proc/cpuinfo": b"processor\t: 0\nflags\t\t: fpu sse4_1 avx avx2 fma\n",
     "proc/sys/kernel/osrelease": b"6.1.0-30-amd64\n",
@@ -325,12 +332,12 @@ FILES = {
     "sys/bus/pci/devices/0000:2a:00.0/vendor": b"0x10de\n",
     "sys/bus/pci/devices/0000:2a:00.0/device": b"0x2335\n",
     "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c": b"\x06\0\0\0\x01",
-    "environment/pyvenv.cfg": b"home = /usr/bin\nuv = 0.9.0\nversion_info = 3.12.1\n",
-    "site/torch/version.py": b"from typing import Optional\n__version__ = '2.13.0+cu130'\ncuda: Optional[str] = '13.0'\n",
+    "environment/pyvenv.cfg": b"home = /usr/bin\nuv = 0.9.0\n",
+    "site/torch/version.py": b"import x\n__version__ = '2.13.0+cu130'\ncuda: Optional[str] = '13.0'\n",
     "site/tensorflow/python/platform/build_info.py": b"import collections\nbuild_info = collections.OrderedDict("
     b"[('is_cuda_build', True), ('cuda_version', '12.5.1'), ('cudnn_version', '9'),"
     b" ('cuda_compute_capabilities', ['sm_90'])])\n",
-    "site/tensorflow-2.21.0.dist-info/METADATA": b"Name: tensorflow\nRequires-Dist: nvidia-cufft-cu12<12.0,>=11.2\n\n",
+    "site/tensorflow-2.21.0.dist-info/METADATA": b"Name: tensorflow\nRequires-Dist: nvidia-cufft-cu12<12.0\n\n",
     "site/nvidia_cudnn_cu13-9.20.0.48.dist-info/RECORD": LINES["RECORD"],
     "site/torch-2.13.0.dist-info/METADATA": LINES["METADATA"],
 }  # fmt: skip

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gpucheck.matrix import Matrix
 
 # nvmlReturn_t, NVML API reference: https://docs.nvidia.com/deploy/nvml-api/
-NVML_NO_PERMISSION, NVML_MISMATCH, NVML_UNKNOWN = 4, 18, 999
+NVML_NO_PERMISSION, NVML_NOT_LOADED, NVML_MISMATCH, NVML_UNKNOWN = 4, 9, 18, 999
 # CUresult, CUDA driver API: https://docs.nvidia.com/cuda/cuda-driver-api/
 CU_NO_DEVICE, CU_NOT_READY, CU_MISMATCH, CU_COMPAT, CU_UNKNOWN = 100, 802, 803, 804, 999
 
@@ -47,6 +47,8 @@ def _nvml_answer(facts: Facts) -> Said:
     driver, code = facts.driver, facts.driver.nvml_status.value
     if code == 0:
         return holds(f"NVML lists {len(facts.gpus.value or ())} GPUs", "NVML")
+    if code == NVML_NOT_LOADED and driver.module_loaded.value is False:
+        return skipped("no kernel module is loaded; another check says what that means", "NVML")
     if code == NVML_MISMATCH or not driver.nvml_library.known:
         return skipped("another check says why it does not", "NVML")
     if code is None:

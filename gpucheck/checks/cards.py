@@ -110,7 +110,7 @@ def cards_are_nvidia(facts: Facts, _: Matrix) -> Iterator[Said]:
     """Some card here is NVIDIA's; what others need is not judged here."""
     cards = facts.pci_cards.value
     if cards is None:
-        yield skipped(facts.pci_cards.missing or "the PCI bus was not read")
+        yield unknown(facts.pci_cards.missing or "the PCI bus was not read")
         return
     others = [card for card in cards if card.vendor in OTHERS]
     if nvidia_cards(facts) or driver_works(facts) or not others:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpucheck.checks.reading import evidence, gpu_name, working_gpus
-from gpucheck.checks.registry import Said, broken, check, holds, skipped
+from gpucheck.checks.registry import Said, broken, check, holds, skipped, untold
 from gpucheck.findings import Confidence, Evidence, Finding, Fix, Severity
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def memory_sound(facts: Facts, _: Matrix) -> Iterator[Said]:
     for gpu in gpus:
         counted = (gpu.ecc_uncorrected, gpu.remap_failed, gpu.remap_pending, gpu.retirement_pending)
         if not any(fact.known for fact in counted):
-            yield skipped(gpu.ecc_uncorrected.missing or "no memory errors are counted", gpu_name(gpu))
+            yield untold(gpu.ecc_uncorrected, gpu_name(gpu))
         elif gpu.remap_failed.value:
             yield broken(_worn_out(gpu))
         elif gpu.remap_pending.value or gpu.retirement_pending.value or gpu.ecc_uncorrected.value:
@@ -90,8 +90,10 @@ def fabric_ready(facts: Facts, _: Matrix) -> Iterator[Said]:
         yield skipped(facts.gpus.missing or "the driver lists no GPU that answers")
     for gpu in gpus:
         state = gpu.fabric_state.value
-        if state is None or state == "not-supported":
-            yield skipped(gpu.fabric_state.missing or "this GPU has no fabric", gpu_name(gpu))
+        if state is None:
+            yield untold(gpu.fabric_state, gpu_name(gpu))
+        elif state == "not-supported":
+            yield skipped("this GPU has no fabric", gpu_name(gpu))
         elif state == "completed":
             yield holds("joined", gpu_name(gpu))
         elif facts.driver.cuinit_status.value == 802:
@@ -142,7 +144,7 @@ def clocks_not_lowered(facts: Facts, _: Matrix) -> Iterator[Said]:
         reasons = gpu.throttle.value
         slowed = [name for name in reasons or () if name in SLOWED]
         if reasons is None:
-            yield skipped(gpu.throttle.missing or "not told", gpu_name(gpu))
+            yield untold(gpu.throttle, gpu_name(gpu))
         elif not slowed:
             yield holds(", ".join(reasons) or "full clocks", gpu_name(gpu))
         else:

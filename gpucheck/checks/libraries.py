@@ -51,11 +51,12 @@ def cuda_libraries_found(facts: Facts, _: Matrix) -> Iterator[Said]:
             yield excuse
             continue
         wanted = framework.libraries.value or ()
-        absent = [one for one in wanted if not one.taken.known and not one.soname.startswith("libcudnn.")]
+        wanted = tuple(one for one in wanted if not one.soname.startswith("libcudnn."))
+        absent = [one for one in wanted if not one.taken.known]
         if absent:
             yield broken(_missing(facts, framework, absent))
         else:
-            yield holds(f"{len(wanted)} libraries found", framework.name)
+            yield holds(f"{len(wanted)} libraries besides cuDNN found", framework.name)
 
 
 def _missing(facts: Facts, framework: Framework, absent: list[Dependency]) -> Finding:

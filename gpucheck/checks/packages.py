@@ -240,6 +240,9 @@ def packages_own_their_files(facts: Facts, matrix: Matrix) -> Iterator[Said]:
     is a warning: what then happens on a GPU has not been measured.
     """
     found = facts.packages.value
+    if facts.package_files.known and not facts.described:
+        yield skipped("the files themselves were read; another check judges them")
+        return
     if found is None:
         yield unknown(facts.packages.missing or "not looked at")
         return

@@ -10,7 +10,7 @@ from gpucheck.record import record
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from gpucheck.facts import Facts, Framework
+    from gpucheck.facts import Fact, Facts, Framework
     from gpucheck.matrix import Matrix
 
     Judge = Callable[[Facts, Matrix], Iterator["Said"]]
@@ -97,6 +97,16 @@ def not_cuda(framework: Framework) -> Said | None:
     if not framework.build.known:
         return unknown(framework.build.missing or "the build is not known", framework.name)
     return skipped("not a CUDA build", framework.name) if framework.build.value != "cuda" else None
+
+
+def untold(fact: Fact[object], subject: str | None = None) -> Said:
+    """A question that a fact without a value leaves open: skipped where the card has no such thing.
+
+    NVML answers Not Supported for that, and an older library Function Not Found.
+    """
+    reason = fact.missing or "not told"
+    lacking = any(words in reason.lower() for words in ("not supported", "function not found", "not in this"))
+    return skipped(reason, subject) if lacking else unknown(reason, subject)
 
 
 def broken(finding: Finding) -> Said:

@@ -89,8 +89,10 @@ def shared_memory_large_enough(facts: Facts, _: Matrix) -> Iterator[Said]:
 def disk_has_room(facts: Facts, _: Matrix) -> Iterator[Said]:
     """There is room where pip, CUDA and the frameworks keep their caches; a CUDA build alone needs gigabytes."""
     free = facts.system.cache_free
-    if facts.described or free.value is None:
-        yield skipped(free.missing or "nothing is installed yet")
+    if facts.described:
+        yield skipped("nothing is installed yet")
+    elif free.value is None:
+        yield unknown(free.missing or "not looked at")
     elif free.value >= LEAST_ROOM:
         yield holds(f"{free.value / 2**30:.0f} GiB free")
     else:

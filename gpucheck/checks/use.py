@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpucheck.checks.reading import evidence, gpu_name, working_gpus
-from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
+from gpucheck.checks.registry import Said, broken, check, holds, skipped, untold
 from gpucheck.findings import Confidence, Evidence, Finding, Fix, Safety, Severity
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def gpu_accepts_programs(facts: Facts, _: Matrix) -> Iterator[Said]:
         mode, running = gpu.compute_mode.value, gpu.processes.value or ()
         by_mps = any((one.name or "").startswith(MPS) for one in running)
         if mode is None:
-            yield skipped(gpu.compute_mode.missing or "the compute mode is not told", gpu_name(gpu))
+            yield untold(gpu.compute_mode, gpu_name(gpu))
         elif mode == "prohibited" or (mode.startswith("exclusive") and running and not by_mps):
             yield broken(_closed(gpu, mode))
         else:
@@ -85,7 +85,7 @@ def memory_free(facts: Facts, _: Matrix) -> Iterator[Said]:
         if gpu.mig.value:
             yield skipped("MIG is on; its devices have memory of their own", gpu_name(gpu))
         elif free is None:
-            yield unknown(gpu.memory_free.missing or "the free memory is not told", gpu_name(gpu))
+            yield untold(gpu.memory_free, gpu_name(gpu))
         elif free >= LEAST_FREE or (total and free >= total * LEAST_SHARE):
             yield holds(f"{free / GIB:.1f} GiB free", gpu_name(gpu))
         else:
@@ -118,10 +118,12 @@ def mig_usable(facts: Facts, _: Matrix) -> Iterator[Said]:
         yield skipped(facts.gpus.missing or "the driver lists no GPU that answers")
     for gpu in gpus:
         devices = gpu.mig_devices.value
-        if not gpu.mig.value:
-            yield skipped(gpu.mig.missing or "MIG is off", gpu_name(gpu))
+        if gpu.mig.value is None:
+            yield untold(gpu.mig, gpu_name(gpu))
+        elif not gpu.mig.value:
+            yield skipped("MIG is off", gpu_name(gpu))
         elif devices is None:
-            yield unknown(gpu.mig_devices.missing or "its MIG devices are not told", gpu_name(gpu))
+            yield untold(gpu.mig_devices, gpu_name(gpu))
         elif devices:
             yield holds(f"{len(devices)} MIG devices", gpu_name(gpu))
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpucheck.checks.reading import evidence
-from gpucheck.checks.registry import Said, broken, check, holds, skipped
+from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
 from gpucheck.findings import Confidence, Finding, Fix, Severity
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ def wsl_uses_windows_driver(facts: Facts, _: Matrix) -> Iterator[Said]:
     Judged only where CUDA does not start; inside a container libcuda lies elsewhere by design.
     """
     driver, inside = facts.driver, facts.system.container.value not in (None, "none")
-    if not facts.system.wsl.value:
+    if facts.system.wsl.value is None:
+        yield unknown(facts.system.wsl.missing or "not looked at")
+    elif not facts.system.wsl.value:
         yield skipped("not WSL")
     elif driver.cuinit_status.value == 0:
         yield holds("CUDA starts")

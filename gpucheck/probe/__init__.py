@@ -92,7 +92,7 @@ class _Machine:
         installed = run("distributions", lambda _: {}, distributions.scan, target.folders)
         found = run("frameworks", _no_frameworks, self._frameworks, target, installed, loader)
         asking = versions.start(found)
-        self.children.append(asking)
+        self.children.append(asking.process if asking is not None else None)
         answers = self._start_deep(found, target)
         cards, switches = run("pci", lambda why: (absent(why), absent(why)), pci.scan, self.root)
         system = run("system", lambda why: blank(System, why), system_probe.system, self.root, self.environ)

@@ -29,7 +29,7 @@ def damaged(installed: Mapping[str, Distribution], *, hashes: bool = False) -> t
     for name, one in installed.items():
         if name.startswith("nvidia-"):
             for path, entry in one.files.items():
-                listed.setdefault(one.path.parent / path, {})[f"{one.name} {one.version}"] = entry
+                listed.setdefault(one.path.parent / path, {})[f"{name} {one.version}"] = entry
     found = (_judge(path, owners, hashes) for path, owners in sorted(listed.items()))
     return tuple(one for one in found if one is not None)
 

@@ -93,7 +93,15 @@ TROUBLES: dict[str, Trouble] = {
         "same files. pip does not notice; the last one installed wins, and removing one breaks the "
         "other.",
         remedy="One environment for each framework; or install again, last, what the framework in use needs.",
-        follows=("cudnn-version-mismatch", "smoke-failed"),
+        follows=(
+            "cudnn-version-mismatch",
+            "cudnn-sublibrary-mismatch",
+            "cudnn-missing",
+            "cuda-library-missing",
+            "framework-import-failed",
+            "framework-answer-differs",
+            "smoke-failed",
+        ),
     ),
     "numpy-abi-mismatch": Trouble(
         meaning="The framework was compiled for another generation of NumPy than the one installed.",
