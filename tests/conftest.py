@@ -242,7 +242,9 @@ class StandIn:
 
     def cudnn(self, version: str = "9.20.0.48", package: str = "nvidia-cudnn-cu13") -> StandIn:
         """Add a cuDNN package."""
-        self.write("nvidia/cudnn/lib/libcudnn.so.9", "not a library")
+        major, minor, patch = (int(part) for part in version.split(".")[:3])
+        code = f"unsigned long cudnnGetVersion(void) {{ return {major * 10000 + minor * 100 + patch}; }}"
+        library(self.site / "nvidia/cudnn/lib/libcudnn.so.9", rpath="$ORIGIN", code=code)
         self.distribution(package, version)
         self.record(package, version, "nvidia/cudnn/lib/libcudnn.so.9")
         return self

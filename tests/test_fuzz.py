@@ -209,6 +209,25 @@ def complaint(data: dict) -> str | None:
     return None
 
 
+def test_a_file_that_no_package_owns_is_judged_too() -> None:
+    lone = {"path": "/site/nvidia/x.so", "owners": [], "recorded": [], "trouble": "size"}
+    report = diagnose(from_json(Facts, {"package_files": {"value": [lone]}}), MATRIX)
+    assert [check.reason for check in report.checks if check.status.value == "crash"] == []
+
+
+@pytest.mark.parametrize("name", ["jax", "../..", "", "x" * 900])
+def test_a_framework_that_is_not_known_is_refused_or_left_out(name: str, fast_hints) -> None:
+    version = {"value": "2.13.0"}
+    data = {
+        "frameworks": [
+            {"name": name, "installed": {"value": True}, "version": version, "build": {"value": "cuda"}}
+        ]
+    }
+    if complaint(data) is None:
+        report = diagnose(from_json(Facts, data), MATRIX)
+        assert [check.reason for check in report.checks if check.status.value == "crash"] == []
+
+
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "1" + "0" * 400])
 def test_a_number_that_no_report_could_carry_is_refused(number: str) -> None:
     with pytest.raises(IntakeError, match=r"facts\.probes"):

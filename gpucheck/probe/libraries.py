@@ -59,6 +59,10 @@ def of_framework(
     search = _Search(loader, asker, package.parent, folders if framework.name == "torch" else (), installed)
     names = _asked_for(framework, asker)
     dependencies = tuple(search.dependency(name) for name in names)
+    if (
+        framework.name == "tensorflow"
+    ):  # torch loads its own before cuSPARSE asks for it (measured on 2.10 and 2.13)
+        dependencies += tuple(search.of_cusparse(dependencies))
     cudnn = next((one.taken for one in dependencies if one.soname.startswith("libcudnn.")), None)
     return replace(
         framework,
@@ -107,9 +111,10 @@ class _Search:
         self.loader, self.asker, self.site, self.preloads = loader, asker, site, preloads
         self.installed = installed
 
-    def dependency(self, soname: str) -> Dependency:
-        """Return what the loader would take for a soname."""
-        files = list(self.loader.candidates(soname, self.asker))
+    def dependency(self, soname: str, asker: Dynamic | None = None) -> Dependency:
+        """Return what the loader would take for a soname that the framework, or a library of it, asks for."""
+        above = self.asker if asker is not None else None
+        files = list(self.loader.candidates(soname, asker or self.asker, above))
         shipped = next((self._library(path) for path in _wheel_files((self.site,), soname)), None)
         # torch/__init__.py: what the loader does not find is loaded from nvidia/*/lib on the import path.
         files = files or list(_wheel_files(self.preloads, soname))[:1]
@@ -118,6 +123,21 @@ class _Search:
             return Dependency(soname=soname, taken=absent(reason, "the loader's folders"), shipped=shipped)
         library = self._library(files[0], files[1:])
         return Dependency(soname=soname, taken=seen(library, library.path), shipped=shipped)
+
+    def of_cusparse(self, dependencies: tuple[Dependency, ...]) -> Iterator[Dependency]:
+        """Yield the nvJitLink that cuSPARSE asks for, the one that an older CUDA on LD_LIBRARY_PATH breaks.
+
+        Source: PyTorch issue 138460.
+        """
+        files = [one.taken.value.path for one in dependencies if one.taken.value and "libcusparse." in one.soname]
+        for file in files:
+            try:
+                tags = dynamic(Path(file))
+            except ElfError:
+                continue
+            for soname in tags.needed:
+                if soname.startswith("libnvJitLink."):
+                    yield self.dependency(soname, tags)
 
     def _library(self, path: Path, further: list[Path] | None = None) -> Library:
         shadows = dict.fromkeys(str(one) for one in further or () if one.resolve() != path.resolve())
