@@ -89,7 +89,7 @@ def _driver_too_old(
     fixes: tuple[Fix, ...] = (
         Fix(text=f"Update the driver to {lowest} or newer, then reboot."),
         Fix(
-            text=f"Or a build of {name} for a CUDA runtime that this driver runs.",
+            text=f"Install a build of {name} for a CUDA runtime that this driver runs.",
             commands=(f"gpucheck recommend --framework {'tf' if framework.name == 'tensorflow' else 'torch'}",),
         ),
     )

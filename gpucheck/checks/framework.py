@@ -103,7 +103,7 @@ def _windows_tensorflow(framework: Framework) -> Finding:
         ),
         fixes=(
             Fix(text="Run it in WSL2, where the Linux wheels use the Windows driver."),
-            Fix(text="Or stay with TensorFlow 2.10 and Python 3.10."),
+            Fix(text="Stay with TensorFlow 2.10 and Python 3.10."),
         ),
         source="TensorFlow: Install with pip, https://www.tensorflow.org/install/pip",
     )

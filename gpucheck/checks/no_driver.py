@@ -174,6 +174,6 @@ def _refused_by_secure_boot(facts: Facts, shown: tuple[Evidence, ...], *, certai
             Fix(text="`Key was rejected by service` proves it.", commands=("sudo modprobe nvidia",)),
             Fix(text="Enrol the key that the module is signed with, reboot, and confirm it in the blue screen.",
                 commands=("sudo mokutil --import /var/lib/shim-signed/mok/MOK.der", "sudo reboot")),
-            Fix(text="Or take a driver package that your distribution signed, or switch Secure Boot off."),
+            Fix(text="Take a driver package that your distribution signed, or switch Secure Boot off."),
         ),
     )  # fmt: skip

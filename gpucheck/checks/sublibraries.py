@@ -76,7 +76,7 @@ def _mixed(facts: Facts, framework: Framework, main: Library, other: list[Librar
             if by_variable
             else Fix(text="Remove the system-wide cuDNN, which the wheel does not need; this names its package.",
                      commands=(f"dpkg -S {other[0].path} || rpm -qf {other[0].path}",)),
-            Fix(text=f"Or install a cuDNN {newer.major if newer else ''} package that brings the part itself."),
+            Fix(text=f"Install a cuDNN {newer.major if newer else ''} package that brings the part itself."),
         ),
         source="PyTorch issue 188892, https://github.com/pytorch/pytorch/issues/188892, checked 2026-11-22",
     )  # fmt: skip

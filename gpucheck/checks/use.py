@@ -144,7 +144,7 @@ def _no_instance(facts: Facts, gpu: Gpu) -> Finding:
             Fix(text="Make one, with a compute instance in it; the profiles are listed first.",
                 commands=(f"sudo nvidia-smi mig -i {gpu.index} -lgip",
                           f"sudo nvidia-smi mig -i {gpu.index} -cgi 0 -C")),
-            Fix(text="Or switch MIG off (ends running jobs).",
+            Fix(text="Switch MIG off (ends running jobs).",
                 commands=(f"sudo nvidia-smi -i {gpu.index} -mig 0",)),
         ),
     )  # fmt: skip
