@@ -13,6 +13,8 @@ import typer
 from gpucheck.findings import FailOn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gpucheck.findings import Report
 
 
@@ -97,15 +99,29 @@ def write(
         from gpucheck.report import text
 
         screen = text.console(sys.stdout, color.value)
-        emit(text.render(report, screen, verbosity=verbosity, redactor=redactor))
+        emit(lambda: text.render(report, screen, verbosity=verbosity, redactor=redactor))
     raise typer.Exit(report.exit_status)
 
 
-def emit(text: str) -> None:
-    """Write to stdout; a reader that has gone away does not change the verdict."""
+def emit(text: str | Callable[[], str]) -> None:
+    """Write to stdout; a reader that has gone away does not change the verdict.
+
+    Args:
+        text: What to write, or what makes it: rich touches the stream that it renders for.
+
+    Raises:
+        typer.BadParameter: There is no room, or no stdout: a report that nobody got is no verdict.
+    """
     try:
-        sys.stdout.write(text)
+        sys.stdout.write(text if isinstance(text, str) else text())
         sys.stdout.flush()
     except BrokenPipeError:
-        # The exit must not try to flush what is left.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_stdout()
+    except OSError as error:
+        _forget_stdout()
+        raise typer.BadParameter(f"the report cannot be written to stdout: {error.strerror}") from None
+
+
+def _forget_stdout() -> None:
+    """Keep the exit from flushing what is left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

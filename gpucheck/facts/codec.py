@@ -22,6 +22,9 @@ def to_json(value: Any) -> Any:
         return [to_json(item) for item in value]
     if isinstance(value, dict):
         return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, str) and not value.isascii():
+        # Names that are not UTF-8 reach Python with surrogates, which JSON cannot carry; they are written out.
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
     return value
 
 

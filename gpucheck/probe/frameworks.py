@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpucheck.facts import Fact, Framework, absent, blank, seen
 from gpucheck.probe.distributions import Distribution, pinned
+from gpucheck.probe.files import exists
 from gpucheck.record import record
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def locate(name: str, folders: tuple[Path, ...], distributions: Mapping[str, Dis
     mark = {"torch": "version.py", "tensorflow": "python"}[name]
     owner = recorded(name, distributions)
     for folder in folders:
-        if (folder / name / mark).exists():
+        if exists(folder / name / mark):
             # A folder that shadows the installed one from elsewhere is not that distribution's.
             own = owner is not None and owner.path.parent == folder
             return Place(folder=folder / name, distribution=owner if own else None)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gpucheck import children
 from gpucheck.facts import Interpreter, OtherInterpreter, absent, seen
+from gpucheck.probe.files import exists, is_folder, read
 from gpucheck.record import record
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _target(answer: list[object], why: str) -> Target:
             kind=seen(_kind(Path(str(prefix)), prefix != base), str(prefix)),
             chosen_by=seen(why, "gpucheck"),
         ),
-        folders=tuple(folder for folder in folders if folder.is_dir()),
+        folders=tuple(folder for folder in folders if is_folder(folder)),
     )
 
 
@@ -153,10 +154,10 @@ def others(
     found: dict[Path, OtherInterpreter] = {}
     for executable, why in named:
         prefix = executable.parent.parent
-        if str(prefix) == target.facts.prefix.value or prefix in found or not executable.exists():
+        if str(prefix) == target.facts.prefix.value or prefix in found or not exists(executable):
             continue
         sites = [*prefix.glob("lib/python3*/*-packages"), prefix / "Lib/site-packages"]
-        there = tuple(name for name in frameworks if any((site / name / "__init__.py").exists() for site in sites))
+        there = tuple(name for name in frameworks if any(exists(site / name / "__init__.py") for site in sites))
         found[prefix] = OtherInterpreter(executable=str(executable), found_by=why, frameworks=there)
     return tuple(found.values())
 
@@ -164,12 +165,9 @@ def others(
 def _kind(prefix: Path, virtual: bool) -> str:
     if own_tool_environment(str(prefix)):
         return "pipx" if "pipx" in prefix.parts else "uv"
-    if (prefix / "conda-meta").is_dir():
+    if is_folder(prefix / "conda-meta"):
         return "conda"
     if not virtual:
         return "system"
-    try:
-        made_by_uv = "\nuv = " in f"\n{(prefix / 'pyvenv.cfg').read_text(encoding='utf-8', errors='replace')}"
-    except OSError:
-        made_by_uv = False
+    made_by_uv = "\nuv = " in f"\n{read(prefix / 'pyvenv.cfg') or ''}"
     return "uv venv" if made_by_uv else "venv"

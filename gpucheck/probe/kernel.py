@@ -8,6 +8,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from gpucheck.facts import DeviceNode, Driver, Fact, absent, seen
+from gpucheck.probe.files import exists, is_folder, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,19 +29,19 @@ def side(root: Path) -> Driver:
     modules = root / "sys/module"
     loaded: Fact[bool] = absent("the kernel's modules cannot be read", str(modules))
     nouveau, uvm = loaded, loaded
-    if modules.is_dir():
-        found = [modules / name for name in MODULES if (modules / name).is_dir()]
+    if is_folder(modules):
+        found = [modules / name for name in MODULES if is_folder(modules / name)]
         proc = root / "proc/driver/nvidia/version"
-        loaded = seen(bool(found) or proc.exists(), str(found[0] if found else modules))
-        nouveau = seen((modules / "nouveau").is_dir(), str(modules))
-        uvm = seen((modules / "nvidia_uvm").is_dir(), str(modules))
+        loaded = seen(bool(found) or exists(proc), str(found[0] if found else modules))
+        nouveau = seen(is_folder(modules / "nouveau"), str(modules))
+        uvm = seen(is_folder(modules / "nvidia_uvm"), str(modules))
     return Driver(
         module_loaded=loaded,
         module_version=_module_version(root),
         module_flavor=_module_flavor(root),
         nouveau_loaded=nouveau,
         uvm_loaded=uvm,
-        dxg=seen((root / "dev/dxg").exists(), str(root / "dev/dxg")),
+        dxg=seen(exists(root / "dev/dxg"), str(root / "dev/dxg")),
         device_nodes=seen(tuple(_nodes(root)), "/dev"),
     )
 
@@ -50,7 +51,7 @@ def _module_version(root: Path) -> Fact[str]:
         (root / "proc/driver/nvidia/version", r"Kernel Module.*?\s(\d{3,}\.\d+(?:\.\d+)?)\s"),
         (root / "sys/module/nvidia/version", r"^(\d{3,}\.\d+(?:\.\d+)?)\s*$"),
     ):
-        text = _read(path)
+        text = read(path)
         if text is None:
             continue
         found = re.search(pattern, text)
@@ -63,7 +64,7 @@ def _module_version(root: Path) -> Fact[str]:
 def _module_flavor(root: Path) -> Fact[str]:
     """``NVIDIA UNIX Open Kernel Module for x86_64`` or ``NVIDIA UNIX x86_64 Kernel Module``, as nv.c writes it."""
     path = root / "proc/driver/nvidia/version"
-    first = (_read(path) or "").partition("\n")[0]
+    first = (read(path) or "").partition("\n")[0]
     if "Kernel Module" not in first:
         return absent("the driver does not tell", str(path))
     return seen("open" if "Open Kernel Module" in first else "proprietary", str(path))
@@ -96,7 +97,7 @@ def _group(number: int) -> str:
 def installed_module(root: Path, release: str | None) -> Fact[bool]:
     """Return whether a module ``nvidia`` is installed for the running kernel, by its modules.dep."""
     path = root / "lib/modules" / (release or "unknown") / "modules.dep"
-    text = _read(path)
+    text = read(path)
     if text is None:
         return absent("the running kernel's modules.dep cannot be read", str(path))
     return seen(re.search(r"(?:^|/)nvidia(?:-current)?\.ko", text, re.MULTILINE) is not None, str(path))
@@ -143,12 +144,5 @@ def fabric_manager(root: Path) -> Fact[bool]:
         pids = [entry for entry in (root / "proc").iterdir() if entry.name.isdigit()]
     except OSError as error:
         return absent(f"the processes cannot be listed: {error.strerror}", "/proc")
-    names = ((_read(pid / "comm") or "").strip() for pid in pids)
+    names = ((read(pid / "comm") or "").strip() for pid in pids)
     return seen(any(name == "nv-fabricmanage" for name in names), "/proc/*/comm")
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gpucheck.facts import Fact, PciCard, absent, seen
+from gpucheck.probe.files import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +64,4 @@ def _name(section: str, card: PciCard) -> str | None:
 
 
 def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip("\n ")
-    except OSError:
-        return ""
+    return (read(path) or "").strip("\n ")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpucheck.facts import Fact, absent, seen
+from gpucheck.probe.files import exists, is_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +48,7 @@ def cache_free(environ: Mapping[str, str]) -> Fact[int]:
     wanted = environ.get("XDG_CACHE_HOME") or (f"{home}/.cache" if home else None)
     if wanted is None:
         return absent("neither HOME nor XDG_CACHE_HOME is set", "environment")
-    path = next((one for one in (Path(wanted), *Path(wanted).parents) if one.exists()), Path(wanted))
+    path = next((one for one in (Path(wanted), *Path(wanted).parents) if exists(one)), Path(wanted))
     try:
         room = os.statvfs(path)
     except (OSError, AttributeError) as error:
@@ -58,7 +59,7 @@ def cache_free(environ: Mapping[str, str]) -> Fact[int]:
 def secure_boot(root: Path) -> Fact[bool]:
     """Return whether Secure Boot is on; machines without UEFI have none."""
     path = root / SECURE_BOOT
-    if not (root / "sys/firmware/efi").is_dir():
+    if not is_folder(root / "sys/firmware/efi"):
         return absent("no UEFI firmware is shown here", str(root / "sys/firmware/efi"))
     try:
         content = path.read_bytes()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gpucheck.facts import Fact, System, absent, seen
 from gpucheck.probe import resources, toolkit
+from gpucheck.probe.files import exists, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,11 +65,10 @@ def system(root: Path, environ: Mapping[str, str]) -> System:
 
 def _wsl(root: Path) -> Fact[bool]:
     path = root / "proc/sys/kernel/osrelease"
-    try:
-        release = path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
+    text = read(path)
+    if text is None:
         return seen(False, f"no {path}")
-    return seen("microsoft" in release.lower(), str(path), raw=release)
+    return seen("microsoft" in text.lower(), str(path), raw=text.strip())
 
 
 def _container(root: Path, environ: Mapping[str, str]) -> Fact[str]:
@@ -76,25 +76,18 @@ def _container(root: Path, environ: Mapping[str, str]) -> Fact[str]:
     if named is not None:
         return named
     for file, name in CONTAINER_FILES.items():
-        if (root / file).exists():
+        if exists(root / file):
             return seen(name, f"/{file}")
     return _container_by_system(root, environ) or seen("none", "no container's mark was found")
 
 
 def _container_by_system(root: Path, environ: Mapping[str, str]) -> Fact[str] | None:
     """What the init system or the control groups tell of a container."""
-    manager = environ.get("container") or _text(root / MANAGER)
+    manager = environ.get("container") or (read(root / MANAGER) or "").strip()
     if manager and manager != "wsl":
         return seen(manager, f"$container or /{MANAGER}")
-    groups = _text(root / "proc/1/cgroup")
+    groups = (read(root / "proc/1/cgroup") or "").strip()
     return next((seen(name, "/proc/1/cgroup") for mark, name in CGROUP_MARKS.items() if mark in groups), None)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""
 
 
 def _by_variable(table: Mapping[str, str], environ: Mapping[str, str]) -> Fact[str] | None:

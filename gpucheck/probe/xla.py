@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpucheck.facts import Fact, absent, seen
+from gpucheck.probe.files import is_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,5 +41,5 @@ def tools(package: Path, root: Path, environ: Mapping[str, str]) -> tuple[Fact[s
 
 
 def _first(name: str, paths: Iterable[Path]) -> Fact[str]:
-    found = next((path for path in paths if path.is_file()), None)
+    found = next((path for path in paths if is_file(path)), None)
     return seen(str(found), str(found)) if found else absent(f"no {name} is where XLA looks", "XLA's search path")
