@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gpucheck.checks import TROUBLES, Check, Said, all_checks
 from gpucheck.findings import (
+    FRAMEWORKS,
     CheckResult,
     FailOn,
     Finding,
@@ -50,6 +51,11 @@ def diagnose(
     Raises:
         MatrixError: A row of the matrix that a check asked for is malformed.
     """
+    facts = replace(
+        facts,
+        frameworks=tuple(one for one in facts.frameworks if one.name in FRAMEWORKS),
+        smoke=tuple(run for run in facts.smoke if run.framework in FRAMEWORKS),
+    )
     chosen = [check for check in all_checks() if select(check) and (check.by_rows or not facts.described)]
     results = [result for check in chosen for result in run_check(check, facts, matrix)]
     if facts.described:

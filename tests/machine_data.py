@@ -161,7 +161,10 @@ def build(table: dict[str, Any]) -> Facts:
         "shadowing": [],
         **table.get("interpreter", {}),
     }
-    others = made(OtherInterpreter, python.pop("others", []))
+    found = python.pop("others", [])
+    if isinstance(found, list):
+        found = [{**one, "frameworks": tuple(one["frameworks"])} for one in found]
+    others = made(OtherInterpreter, found)
     changed = [{**one, "owners": tuple(one["owners"]), "recorded": tuple(one["recorded"])}
                for one in table.get("package_files", [])]  # fmt: skip
     cards = table.get("pci_cards", [])

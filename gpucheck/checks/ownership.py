@@ -33,7 +33,7 @@ def package_files_as_installed(facts: Facts, _: Matrix) -> Iterator[Said]:
         yield holds(found.source or "every file as recorded")
     else:
         for owners, files in groupby(sorted(found.value, key=lambda one: one.owners), key=lambda one: one.owners):
-            yield broken(_changed(facts, owners, list(files)))
+            yield broken(_changed(facts, owners or ("a package that is not known",), list(files)))
 
 
 def _changed(facts: Facts, owners: tuple[str, ...], files: list[PackageFile]) -> Finding:

@@ -85,6 +85,8 @@ def write(
     """
     from gpucheck.report.cleaning import Redactor
 
+    if sys.stdout is None:
+        raise typer.BadParameter("the report cannot be written: there is no stdout")
     wanted = form is not Format.TEXT if redact is None else redact
     redactor = Redactor() if wanted else None
     if form is Format.JSON:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import types
 import typing
 from dataclasses import MISSING, fields, is_dataclass
@@ -51,7 +53,7 @@ def from_json(kind: Any, data: Any, place: str = "facts") -> Any:
         pairs = _expect(dict, data, place)
         return {key: from_json(arguments[1], item, f"{place}.{key}") for key, item in pairs.items()}
     if origin is float and isinstance(data, int) and not isinstance(data, bool):
-        return float(data)
+        data = float(_expect(int, data, place))
     return _expect(origin, data, place)
 
 
@@ -68,7 +70,7 @@ def _read_optional(arguments: tuple[Any, ...], data: Any, place: str) -> Any:
 
 def _read_object(kind: Any, origin: Any, data: Any, place: str) -> Any:
     pairs = _expect(dict, data, place)
-    hints = typing.get_type_hints(origin)
+    hints = _hints(origin)
     argument = typing.get_args(kind)
     values: dict[str, Any] = {}
     for item in fields(origin):
@@ -87,6 +89,11 @@ def _read_object(kind: Any, origin: Any, data: Any, place: str) -> Any:
     return origin(**values)
 
 
+@functools.cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
 def _specialise(hint: Any, argument: tuple[Any, ...]) -> Any:
     if argument and hint == T_co | None:
         return argument[0] | None
@@ -99,6 +106,8 @@ def _expect(kind: Any, data: Any, place: str) -> Any:
         raise FactsError(f"{place}: {kind.__name__} expected, found {type(data).__name__}")
     if isinstance(data, int) and abs(data) >= 2**63:
         raise FactsError(f"{place}: the number is too large")
+    if isinstance(data, float) and not math.isfinite(data):
+        raise FactsError(f"{place}: {data} is not a number that JSON has")
     if isinstance(data, str) and any("\ud800" <= sign <= "\udfff" for sign in data):
         raise FactsError(f"{place}: the text is not valid Unicode")
     return data

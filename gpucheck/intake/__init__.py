@@ -10,6 +10,9 @@ from gpucheck.facts import Facts, FactsError, from_json
 __all__ = ["IntakeError", "read"]
 
 
+FRAMEWORKS = ("torch", "tensorflow")
+
+
 class IntakeError(ValueError):
     """A report that cannot be read; the message says what is wrong and where."""
 
@@ -36,6 +39,12 @@ def read(text: str, name: str) -> Facts:
         facts: Facts = from_json(Facts, _facts(content, name))
     except FactsError as error:
         raise IntakeError(f"{name}: {error}") from None
+    for place, framework in [
+        *((f"frameworks[{n}].name", one.name) for n, one in enumerate(facts.frameworks)),
+        *((f"smoke[{n}].framework", run.framework) for n, run in enumerate(facts.smoke)),
+    ]:
+        if framework not in FRAMEWORKS:
+            raise IntakeError(f"{name}: facts.{place}: {framework[:40]!r} is neither torch nor tensorflow")
     return facts
 
 

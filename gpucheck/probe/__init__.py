@@ -153,7 +153,8 @@ class _Machine:
 
     def _around(self, target: Target) -> Interpreter:
         """What stands around the interpreter: other ones, and files that hide modules."""
-        first = [Path.cwd(), *map(Path, filter(None, self.environ.get("PYTHONPATH", "").split(os.pathsep)))]
+        named = filter(None, self.environ.get("PYTHONPATH", "").split(os.pathsep))
+        first = [*_working_folder(), *map(Path, named)]
         return Interpreter(
             others=seen(interpreter.others(target, self.environ, FRAMEWORKS), "environment"),
             shadowing=seen(shadowing.hidden(first, target.library), "the working folder and PYTHONPATH"),
@@ -199,6 +200,13 @@ def _named(cards: Fact[tuple[PciCard, ...]], gpus: Fact[tuple[Gpu, ...]], root: 
     if len(nvidia) <= len(gpus.value or ()):
         return cards
     return replace(cards, value=pci.named(cards.value or (), root))
+
+
+def _working_folder() -> list[Path]:
+    try:
+        return [Path.cwd()]
+    except OSError:  # it was deleted
+        return []
 
 
 def _packages(target: Target, installed: Mapping[str, Distribution]) -> Fact[dict[str, str]]:

@@ -47,7 +47,10 @@ class Distribution:
             path, _, rest = line.rpartition(",")[0].rpartition(",")
             if ".so" in path or path.endswith(".dll"):
                 size = line.rpartition(",")[2]
-                found[path.strip('"')] = (rest, int(size) if size.isdigit() else None)
+                found[path.strip('"')] = (
+                    rest,
+                    int(size) if size.isascii() and size.isdigit() and len(size) < 19 else None,
+                )
         return found
 
 

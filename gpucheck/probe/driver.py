@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from gpucheck import children
 from gpucheck.facts import Driver, Fact, Gpu, GpuProcess, absent, blank, seen
 from gpucheck.facts.versions import cuda_version
+from gpucheck.probe.elf import for_another_machine
 from gpucheck.probe.files import exists
 from gpucheck.record import record
 
@@ -50,7 +51,8 @@ def _find(name: str, loader: Loader) -> Fact[str]:
         (loader.library_path, "LD_LIBRARY_PATH"),
         (loader.system_folders(name), "the system's library folders"),
     ):
-        found = next((path for folder in folders if exists(path := Path(folder, name))), None)
+        paths = (Path(folder, name) for folder in folders)
+        found = next((path for path in paths if exists(path) and not for_another_machine(path, None)), None)
         if found is not None:
             return seen(str(found), source)
     return absent(f"{name} is neither in LD_LIBRARY_PATH nor in the system's library folders")

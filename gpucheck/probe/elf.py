@@ -33,12 +33,14 @@ class Dynamic:
         rpath: Folders of DT_RPATH, ``$ORIGIN`` replaced: searched before LD_LIBRARY_PATH, and ignored where
             there is a runpath (ld.so(8)).
         runpath: Folders of DT_RUNPATH: searched after LD_LIBRARY_PATH.
+        machine: Its processor, by ELF's number.
     """
 
     needed: tuple[str, ...] = ()
     soname: str | None = None
     rpath: tuple[str, ...] = ()
     runpath: tuple[str, ...] = ()
+    machine: int | None = None
 
 
 def dynamic(path: Path) -> Dynamic:
@@ -56,11 +58,24 @@ def dynamic(path: Path) -> Dynamic:
         raise ElfError(f"{path} is not a 64-bit ELF library, or a damaged one: {error}") from None
 
 
+def for_another_machine(path: Path, machine: int | None) -> bool:
+    """Whether a file is an ELF library of another class or processor, which the loader passes over."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(20)
+    except OSError:
+        return False
+    if header[:4] != b"\x7fELF" or len(header) < 20:
+        return False
+    other = machine is not None and struct.unpack_from("<H", header, 18)[0] != machine
+    return header[4:6] != b"\x02\x01" or other
+
+
 def _dynamic(file: IO[bytes], origin: str) -> Dynamic:
     segments = list(_segments(file))
     place = next(((offset, size) for kind, offset, _, size in segments if kind == PT_DYNAMIC), None)
     if place is None:
-        return Dynamic()
+        return Dynamic(machine=_machine(file))
     entries = list(_entries(file, *place))
     table = next((value for tag, value in entries if tag == DT_STRTAB), None)
     start = _offset(segments, table) if table is not None else None
@@ -75,7 +90,14 @@ def _dynamic(file: IO[bytes], origin: str) -> Dynamic:
         soname=next(iter(texts.get(DT_SONAME, ())), None),
         rpath=_folders(texts.get(DT_RPATH), origin),
         runpath=_folders(texts.get(DT_RUNPATH), origin),
+        machine=_machine(file),
     )
+
+
+def _machine(file: IO[bytes]) -> int:
+    file.seek(18)
+    (number,) = struct.unpack("<H", file.read(2))
+    return int(number)
 
 
 def _segments(file: IO[bytes]) -> list[tuple[int, int, int, int]]:

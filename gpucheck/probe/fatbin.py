@@ -27,7 +27,7 @@ def arch_list(path: Path) -> Fact[tuple[str, ...]]:
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             found = {code for place in _sections(content) for code in _codes(content, *place)}
-    except (OSError, ValueError, struct.error) as error:
+    except (OSError, ValueError, IndexError, OverflowError, struct.error) as error:
         return absent(f"its fatbin sections cannot be read: {error}", str(path))
     if not found:
         return absent("it has no fatbin section", str(path))

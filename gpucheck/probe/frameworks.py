@@ -99,7 +99,7 @@ def cudnn_major(found: Framework) -> int | None:
     """Return the major version of the cuDNN that a framework was built with, where its files tell it."""
     text = found.cudnn_built.value or found.cudnn_built.raw or ""
     number = text.rpartition("_")[2].partition(".")[0]  # Windows has 64_8
-    return int(number) if number.isdigit() else None
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 4 else None
 
 
 def _torch(place: Place) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def _tensorflow(place: Place) -> dict[str, Any]:
         "cudnn_built": none if kind != "cuda" else _only_major(info, source),
         # build_info understates what the binary carries (2.21 has sm_90 beside compute_90): the matrix's
         # row, read off the binary, comes first, so this is used only by versions that it does not know.
-        "arch_list": seen(tuple(str(code) for code in codes), source) if codes else none,
+        "arch_list": seen(tuple(map(str, codes)), source) if isinstance(codes, (list, tuple)) and codes else none,
     }
 
 

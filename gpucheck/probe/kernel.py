@@ -100,7 +100,10 @@ def installed_module(root: Path, release: str | None) -> Fact[bool]:
     text = read(path)
     if text is None:
         return absent("the running kernel's modules.dep cannot be read", str(path))
-    return seen(re.search(r"(?:^|/)nvidia(?:-current)?\.ko", text, re.MULTILINE) is not None, str(path))
+    return seen(
+        re.search(r"(?:^|/)nvidia(?:-current(?:-open)?|-tesla(?:-\d+)?)?\.ko", text, re.MULTILINE) is not None,
+        str(path),
+    )
 
 
 def messages(root: Path) -> Fact[tuple[str, ...]]:

@@ -1,6 +1,6 @@
 """Where the dynamic loader looks for a library, in its order (ld.so(8))."""
 
-# ruff: noqa: PTH110, PTH112, PTH117 - texts, not paths: see Loader
+# ruff: noqa: PTH110, PTH112, PTH117, PTH121 - texts, not paths: see Loader
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import functools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from gpucheck.probe import elf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,6 +49,7 @@ class Loader:
         parts = environ.get("LD_LIBRARY_PATH", "").replace(";", ":").split(":")
         self.library_path = [part.rstrip("/") for part in parts if part and os.path.isabs(part)]
         standard = (f"{self.root}/{folder}" for folder in STANDARD_FOLDERS)
+        self._seen: dict[tuple[str, ...], tuple[str, ...]] = {}
         self.standard = [folder for folder in standard if os.path.isdir(folder)]
 
     @functools.cached_property
@@ -75,15 +78,22 @@ class Loader:
         """
         own = asker.rpath if not asker.runpath else ()
         inherited = above.rpath if above is not None and not above.runpath and not asker.runpath else ()
-        folders = [*_existing(own), *_existing(inherited), *self.library_path, *_existing(asker.runpath)]
-        folders += self.system_folders(soname)
+        folders = [*self._existing(own), *self._existing(inherited), *self.library_path]
+        folders += [*self._existing(asker.runpath), *self.system_folders(soname)]
         for folder in dict.fromkeys(folders):
-            if os.path.exists(f"{folder}/{soname}"):
-                yield Path(folder, soname)
+            path = Path(folder, soname)
+            if os.path.exists(path) and not elf.for_another_machine(path, asker.machine):
+                yield path
+
+    def _existing(self, folders: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the folders that are there; TensorFlow's tag lists 550, of which ten exist."""
+        if folders not in self._seen:
+            there = (folder for folder in dict.fromkeys(folders) if os.path.isdir(folder))
+            self._seen[folders] = tuple(dict.fromkeys(map(_plain, there)))
+        return self._seen[folders]
 
 
-@functools.lru_cache(maxsize=64)
-def _existing(folders: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the folders that are there; TensorFlow's tag lists 550, of which ten exist."""
-    there = (folder for folder in dict.fromkeys(folders) if os.path.isdir(folder))
-    return tuple(dict.fromkeys(map(os.path.normpath, there)))
+def _plain(folder: str) -> str:
+    """Return a folder without ``..``; where a link stands on the way, the place that the kernel takes it to."""
+    short = os.path.normpath(folder)
+    return short if os.path.exists(short) and os.path.samefile(short, folder) else os.path.realpath(folder)

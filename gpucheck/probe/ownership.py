@@ -37,7 +37,7 @@ def damaged(installed: Mapping[str, Distribution], *, hashes: bool = False) -> t
 def _judge(path: Path, owners: Mapping[str, Listed], hashes: bool) -> PackageFile | None:
     try:
         size = path.stat().st_size
-    except OSError:
+    except (OSError, ValueError):  # a NUL byte in a damaged RECORD
         return PackageFile(path=str(path), owners=tuple(owners), recorded=(), trouble="missing")
     fitting = [owner for owner, (_, recorded) in owners.items() if recorded in (None, size)]
     trouble = "size"
