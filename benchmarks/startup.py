@@ -18,7 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 PYTHON = sys.executable
-GPUCHECK = [PYTHON, "-m", "gpucheck"]
+SCRIPT = Path(PYTHON).with_name("gpucheck")  # what people start; -m costs runpy on top
+GPUCHECK = [str(SCRIPT)] if SCRIPT.exists() else [PYTHON, "-m", "gpucheck"]
 ON_TERMINAL = [PYTHON, "-c", "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"]
 FLOOR = "import typer, rich.console, rich.table"
 COMMANDS = {

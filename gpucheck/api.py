@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gpucheck import policy, probe
+from gpucheck import probe
 from gpucheck.diagnosis import diagnose
 from gpucheck.findings import NOTEBOOK, FailOn, Severity
 from gpucheck.matrix import Matrix, MatrixError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from gpucheck.checks import Check
     from gpucheck.facts import Facts
-    from gpucheck.findings import Report
+    from gpucheck.findings import CheckResult, Report
     from gpucheck.recommend import Recommendation
     from gpucheck.refresh.run import Changes
 
@@ -59,11 +60,11 @@ def doctor(
     Raises:
         ValueError: The interpreter, a requirement or a row of the matrix cannot be used.
     """
-    requirements = [policy.parse_requirement(text) for text in require]
+    requirements = _requirements(require)
     threshold, rows = FailOn(fail_on), _matrix(matrix)
     if facts is None:
         facts = probe.gather(python, deadline=timeout, deep=deep)
-    demanded = [policy.judge(requirement, facts) for requirement in requirements]
+    demanded = [judge(facts) for judge in requirements]
     return diagnose(facts, rows, fail_on=threshold, demanded=demanded)
 
 
@@ -107,10 +108,10 @@ def smoke(
         seed=seed,
         deadline=timeout,
     )
-    requirements = [policy.parse_requirement(text) for text in require]
+    requirements = _requirements(require)
     threshold, rows = FailOn(fail_on), _matrix(matrix)
     facts = train_all(request, probe.gather(python), listen)
-    demanded = [policy.judge(requirement, facts) for requirement in requirements]
+    demanded = [judge(facts) for judge in requirements]
     proof = diagnose(facts, rows, fail_on=threshold, demanded=demanded, select=_of_smoke)
     if any(finding.severity is Severity.ERROR for finding in proof.findings):
         # Only a run that failed asks what is wrong with the machine: a proof is worth more than a doubt.
@@ -246,6 +247,15 @@ def refresh(
 
     today = datetime.datetime.now(tz=datetime.timezone.utc).date()
     return run.refresh(_matrix(matrix), only, today, target=target, every=every, listen=listen)
+
+
+def _requirements(texts: Sequence[str]) -> list[Callable[[Facts], CheckResult]]:
+    """Read demands before anything is probed, so that a wrong one is told at once."""
+    if not texts:
+        return []
+    from gpucheck import policy
+
+    return [functools.partial(policy.judge, policy.parse_requirement(text)) for text in texts]
 
 
 def open_matrix(overlay: Path | None = None) -> Matrix:

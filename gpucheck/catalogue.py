@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
-from gpucheck.checks import TROUBLES, all_checks
+from gpucheck.checks import all_checks
+from gpucheck.checks.troubles import TROUBLES
 
 
 class UnknownSlug(ValueError):  # noqa: N818 - it is named after what it says

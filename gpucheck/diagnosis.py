@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gpucheck.checks import TROUBLES, Check, Said, all_checks
+from gpucheck.checks import Check, Said, all_checks
 from gpucheck.findings import (
     FRAMEWORKS,
     CheckResult,
@@ -105,6 +105,10 @@ def rank(findings: list[Finding]) -> tuple[Finding, ...]:
 
 
 def _explained_by(cause: Finding, findings: list[Finding]) -> tuple[str, ...]:
+    if len(findings) < 2:
+        return ()
+    from gpucheck.checks.troubles import TROUBLES
+
     trouble = TROUBLES.get(cause.slug)
     present = {other.slug for other in findings if may_concern(cause.subject, other.subject)}
     return tuple(slug for slug in trouble.follows if slug in present) if trouble is not None else ()

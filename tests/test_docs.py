@@ -11,7 +11,8 @@ import pytest
 from conftest import ROOT
 from typer.testing import CliRunner
 
-from gpucheck.checks import TROUBLES, all_checks
+from gpucheck.checks import all_checks
+from gpucheck.checks.troubles import TROUBLES
 from gpucheck.cli import app
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "matrix").glob("*.md")])

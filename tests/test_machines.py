@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from machine_data import Machine, load
 
-from gpucheck.checks import TROUBLES, all_checks
+from gpucheck.checks import all_checks
+from gpucheck.checks.troubles import TROUBLES
 from gpucheck.diagnosis import diagnose
 from gpucheck.findings import FailOn, Report, Severity
 from gpucheck.matrix import Matrix

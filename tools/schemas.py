@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from gpucheck.checks import TROUBLES  # noqa: E402
+from gpucheck.checks.troubles import TROUBLES  # noqa: E402
 from gpucheck.facts import Facts, SmokeRun  # noqa: E402
 from gpucheck.findings import Finding, Status  # noqa: E402
 from gpucheck.matrix.releases import Release  # noqa: E402

@@ -30,9 +30,8 @@ from gpucheck.checks import (
     wsl,
 )
 from gpucheck.checks.registry import REGISTRY, Check, Said
-from gpucheck.checks.troubles import TROUBLES, Trouble
 
-__all__ = ["FAMILIES", "REGISTRY", "TROUBLES", "Check", "Said", "Trouble", "all_checks"]
+__all__ = ["FAMILIES", "REGISTRY", "Check", "Said", "all_checks"]
 
 # From the ground up: the order in which the checks run, and in which causes of one weight are ranked.
 FAMILIES = tuple(

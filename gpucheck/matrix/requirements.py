@@ -10,6 +10,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from gpucheck.matrix.versions import specifier_set
 from gpucheck.record import record
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def parse(line: str) -> Need | None:
 
 def _plain(name: str, specifier: str) -> Need | None:
     try:
-        return Need(name=canonicalize_name(name), specifier=str(SpecifierSet(specifier)))
+        return Need(name=canonicalize_name(name), specifier=str(specifier_set(specifier)))
     except InvalidSpecifier:
         return None
 

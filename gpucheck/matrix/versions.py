@@ -17,6 +17,16 @@ def parse_version(text: str | None) -> Version | None:
 
 
 @functools.lru_cache(maxsize=4096)
+def specifier_set(text: str) -> SpecifierSet:
+    """Return a parsed specifier; the same few stand in many rows and requirements.
+
+    Raises:
+        InvalidSpecifier: It is not one.
+    """
+    return SpecifierSet(text)
+
+
+@functools.lru_cache(maxsize=4096)
 def matches(specifier: str, text: str | None) -> bool | None:
     """Whether a version fits a PEP 440 specifier; None when either cannot be parsed.
 
@@ -24,7 +34,7 @@ def matches(specifier: str, text: str | None) -> bool | None:
     """
     version = parse_version(text)
     try:
-        return None if version is None else SpecifierSet(specifier).contains(version, prereleases=True)
+        return None if version is None else specifier_set(specifier).contains(version, prereleases=True)
     except InvalidSpecifier:
         return None
 

@@ -73,10 +73,10 @@ class _Machine:
         self.children: list[Any] = []
 
     def look(self, python: str | None) -> Facts:
-        run = self.probes.run
+        run, at_once = self.probes.run, self.probes.at_once
         loader = Loader(self.root, self.environ)
         kernel_side = run("kernel", lambda why: blank(Driver, why), self._kernel, loader)
-        asked = run("driver-start", _not_asked, driver.ask, kernel_side)
+        asked = at_once("driver-start", _not_asked, driver.ask, kernel_side)
         self.children += [one.process for one in asked]
         try:
             return self._with_children(python, loader, kernel_side, asked)
@@ -87,24 +87,26 @@ class _Machine:
     def _with_children(
         self, python: str | None, loader: Loader, kernel_side: Driver, asked: tuple[driver.Asked, driver.Asked]
     ) -> Facts:
-        run = self.probes.run
+        run, at_once = self.probes.run, self.probes.at_once
         target = run("interpreter", _no_target, interpreter.look, python, self.environ, self.deadline)
         installed = run("distributions", lambda _: {}, distributions.scan, target.folders)
         found = run("frameworks", _no_frameworks, self._frameworks, target, installed, loader)
         asking = versions.start(found)
         self.children.append(asking.process if asking is not None else None)
         answers = self._start_deep(found, target)
-        cards, switches = run("pci", lambda why: (absent(why), absent(why)), pci.scan, self.root)
+        cards, switches = at_once("pci", lambda why: (absent(why), absent(why)), pci.scan, self.root)
         system = run("system", lambda why: blank(System, why), system_probe.system, self.root, self.environ)
         around = run("around", lambda why: blank(Interpreter, why), self._around, target)
         files: Fact[tuple[PackageFile, ...]] = run("package-files", absent, self._files, installed, target)
         packages = run("packages", absent, _packages, target, installed)
-        answered, gpus = run("driver", lambda why: _no_driver(kernel_side, why), self._listen, kernel_side, asked)
+        answered, gpus = at_once(
+            "driver", lambda why: _no_driver(kernel_side, why), self._listen, kernel_side, asked
+        )
         told = versions.listen(asking, self.deadline)
         found = tuple(versions.told(one, told) for one in found)
         found = self._end_deep(found, answers)
-        answered = run("kernel-log", lambda _: answered, self._trouble, answered, cards, switches, system)
-        cards = run("card-names", lambda _: cards, _named, cards, gpus, self.root)
+        answered = at_once("kernel-log", lambda _: answered, self._trouble, answered, cards, switches, system)
+        cards = at_once("card-names", lambda _: cards, _named, cards, gpus, self.root)
         return Facts(
             system=system,
             interpreter=replace(target.facts, others=around.others, shadowing=around.shadowing),

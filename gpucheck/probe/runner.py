@@ -26,6 +26,12 @@ class Runner:
         self.deadline = deadline
         self.runs: list[ProbeRun] = []
 
+    def at_once(self, name: str, failed: Callable[[str], T], probe: Callable[..., T], *arguments: Any) -> T:
+        """Run a probe that cannot hang: it reads the kernel's own files, or has deadlines of its own."""
+        begin, outcome = time.perf_counter(), _Outcome()
+        outcome.of(probe, arguments)
+        return self._noted(name, failed, begin, outcome)
+
     def run(self, name: str, failed: Callable[[str], T], probe: Callable[..., T], *arguments: Any) -> T:
         """Run a probe; when it raises or takes too long, return what ``failed`` makes of the reason.
 
@@ -38,17 +44,20 @@ class Runner:
         thread = threading.Thread(target=outcome.of, args=(probe, arguments), daemon=True)
         thread.start()
         thread.join(self.deadline)
+        if isinstance(outcome.error, InterpreterError):
+            raise outcome.error
+        late = f"the probe {name!r} gave no answer within {self.deadline:g} s" if thread.is_alive() else None
+        return self._noted(name, failed, begin, outcome, late)
+
+    def _noted(
+        self, name: str, failed: Callable[[str], T], begin: float, outcome: _Outcome, reason: str | None = None
+    ) -> T:
         error = outcome.error
-        if isinstance(error, InterpreterError):
-            raise error
-        reason = None
-        if thread.is_alive():
-            reason = f"the probe {name!r} gave no answer within {self.deadline:g} s"
-        elif error is not None:
+        if reason is None and error is not None:
             reason = f"the probe {name!r} failed: {type(error).__name__}: {error}"
         elapsed = round((time.perf_counter() - begin) * 1000, 3)
         self.runs.append(ProbeRun(name=name, milliseconds=elapsed, error=reason))
-        return outcome.value if reason is None else failed(reason)
+        return failed(reason) if reason is not None else outcome.value
 
     def note(self, name: str, begin: float) -> None:
         """Note how long something took that has deadlines of its own; ``begin`` is of `time.perf_counter`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from gpucheck.findings import Severity, Status, is_explained
-from gpucheck.report import machine, training
+from gpucheck.report import machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,10 @@ def lines(report: Report, verbosity: int) -> Iterator[Line]:
         yield (Piece("   Why no GPU is visible: ", "bold"), Piece(links))
     yield from (_styled(line) for line in machine.overview(report))
     yield from ((Piece(f"   {text}", "dim"),) for text in machine.versions(report.facts))
-    yield from (_styled(line) for line in training.overview(report))
+    if report.facts.smoke:
+        from gpucheck.report import training
+
+        yield from (_styled(line) for line in training.overview(report))
     yield from _others(report)
     yield from _undetermined(report)
     if verbosity > 0:
