@@ -167,3 +167,46 @@ def test_older_generations_of_nvml(gpucheck, stub, stand_in, public_folder, gene
     report = gpucheck(*JSON, "--python", stand_in.python, env={**stub(), "LD_LIBRARY_PATH": str(folder)}).report
     assert slugs(report, "error", "warn") == []
     assert len(report["facts"]["gpus"]["value"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "slug", "severity"),
+    [
+        (("gpu.0.compute_mode=2",), "device-in-use", "error"),
+        (("gpu.1.compute_mode=3",), "device-in-use", "error"),  # process 4242 holds GPU 1
+        (("gpu.0.ecc.uncorrected.volatile=3",), "uncorrectable-ecc", "warn"),
+        (("gpu.0.remap.corr=0", "gpu.0.remap.pending=1"), "uncorrectable-ecc", "warn"),
+        (("gpu.0.remap.corr=0", "gpu.0.remap.failure=1"), "uncorrectable-ecc", "error"),
+        (("gpu.0.retired_pending=1",), "uncorrectable-ecc", "warn"),
+        (("gpu.0.throttle=0x48",), "gpu-throttled", "warn"),
+        (("gpu.0.mem.total=644000000", "gpu.0.mem.reserved=630000000"), "gpu-out-of-memory", "warn"),
+        (("gpu.0.mig_current=1", "gpu.0.mig_max=7"), "mig-misconfigured", "warn"),
+    ],
+)
+@pytest.mark.parametrize("generation", ["pynvml", "real535"])
+def test_gpus_that_are_not_well_or_not_free(
+    gpucheck, stub, stand_in, public_folder, generation: str, lines, slug: str, severity: str
+) -> None:
+    import subprocess
+
+    from conftest import ROOT
+
+    env = stub(*lines)
+    if generation != "pynvml":
+        folder = public_folder / generation
+        if not folder.exists():
+            subprocess.run(["bash", ROOT / "tests/gpusim/build.sh", folder, generation], check=True)
+            folder.chmod(0o755)
+        env["LD_LIBRARY_PATH"] = str(folder)
+    report = gpucheck(*JSON, "--python", stand_in.python, env=env).report
+    assert report["root_causes"] == [slug]
+    assert {one["severity"] for one in report["findings"] if one["slug"] == slug} == {severity}
+    assert report["exit_status"] == (1 if severity == "error" else 0)
+
+
+def test_who_holds_a_gpu_is_named(gpucheck, stub, stand_in) -> None:
+    report = gpucheck(*JSON, "--python", stand_in.python, env=stub("gpu.1.compute_mode=3")).report
+    (finding,) = [one for one in report["findings"] if one["slug"] == "device-in-use"]
+    assert finding["subject"] == "GPU 1"
+    assert any("process 4242" in one["text"] and "129.5 GiB" in one["text"] for one in finding["evidence"])
+    assert finding["fixes"][0]["commands"] == ["sudo nvidia-smi -i 1 -c DEFAULT"]
