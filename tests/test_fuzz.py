@@ -15,9 +15,8 @@ import typing
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-import jsonschema
 import pytest
-from conftest import SCHEMA, library, write
+from conftest import library, write
 from machine_data import load
 
 from gpucheck import probe
@@ -29,7 +28,6 @@ from gpucheck.probe import distributions, elf, fatbin, interpreter
 from gpucheck.report import document, text
 
 MATRIX = Matrix()
-VALIDATOR = jsonschema.validators.validator_for(SCHEMA)(SCHEMA)
 MACHINES = [json.dumps(to_json(machine.facts)) for machine in load()]
 GROUPS, CASES = 20, 500  # 10,000 in all
 TEXTS = [

@@ -7,9 +7,8 @@ import json
 import re
 from pathlib import Path
 
-import jsonschema
 import pytest
-from conftest import SCHEMA
+from conftest import VALIDATOR
 from hypothesis import given
 from hypothesis import strategies as st
 from machine_data import load
@@ -37,7 +36,7 @@ def screen(title: str, verbosity: int = 0, width: int = 100, terminal: bool = Fa
 def test_every_machine_has_a_json_report_that_fits_the_schema(machine) -> None:
     report = diagnose(machine.facts, MATRIX)
     content = json.loads(document.render(report, None))
-    jsonschema.validate(content, SCHEMA)
+    VALIDATOR.validate(content)
     assert content["root_causes"] == list(report.root_causes)
 
 

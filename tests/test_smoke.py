@@ -191,10 +191,10 @@ def test_a_daemon_that_a_framework_leaves_does_not_hold_the_deadline(gpucheck, s
 
 
 def test_a_broken_convolution_and_a_frozen_optimiser_fail(stand_in, gpucheck) -> None:
-    """The real torch, sabotaged by a sitecustomize in an environment that sees it."""
+    """The real torch, sabotaged at start-up; by a .pth file, since Debian has a sitecustomize of its own."""
     needs("torch")
     site = Path(find_spec("torch").origin).parents[1]
-    stand_in.write("real.pth", str(site) + "\n")
+    stand_in.write("real.pth", str(site) + "\nimport sabotage\n")
     sabotage = {
         "convolution-wrong": "real = torch.nn.functional.conv2d\n"
         "    torch.nn.functional.conv2d = lambda x, w, *rest, **options: real(x, w.flip(2), *rest, **options)",
@@ -202,7 +202,7 @@ def test_a_broken_convolution_and_a_frozen_optimiser_fail(stand_in, gpucheck) ->
     }
     for slug, code in sabotage.items():
         stand_in.write(
-            "sitecustomize.py",
+            "sabotage.py",
             "import sys\nif 'train_torch' in ' '.join(sys.orig_argv):\n    import torch\n    " + code + "\n",
         )
         report = gpucheck(*JSON, "--framework", "torch", "--python", stand_in.python).report
