@@ -16,7 +16,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
-from conftest import library, write
+from conftest import VALIDATOR, library, write
 from machine_data import load
 
 from gpucheck import probe
