@@ -1,4 +1,4 @@
-"""What stands around the frameworks, on made-up roots: kernel, PCI bus, resources, interpreters."""
+"""What the kernel and the PCI bus show, on made-up roots."""
 
 from __future__ import annotations
 

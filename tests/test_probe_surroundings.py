@@ -1,4 +1,4 @@
-"""Probes of what stands around the frameworks: processor, room, hidden modules, XLA's tools, other interpreters."""
+"""Probes of what stands around the frameworks: processor, room, hidden modules, XLA's tools, interpreters."""
 
 from __future__ import annotations
 
