@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from gpucheck.checks.kernel_log import lines_on
-from gpucheck.checks.reading import driver_works, evidence, unlisted
+from gpucheck.checks.reading import driver_works, evidence, parted, unlisted
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
 from gpucheck.findings import Confidence, Evidence, Finding, Fix, Severity
 from gpucheck.matrix import parse_version
@@ -32,7 +32,8 @@ KERNEL_MODULES = (
 def driver_knows_card(facts: Facts, matrix: Matrix) -> Iterator[Said]:
     """The driver branch and its kind of kernel module support every NVIDIA card on the bus.
 
-    Asked of cards that the driver does not list. The kernel's log decides where it can be read, else the chip by
+    Asked of cards that the driver does not list; not in a container or a job, which may have been given only
+    some. The kernel's log decides where it can be read, else the chip by
     its name in the PCI ID database.
     """
     cards = unlisted(facts)
@@ -42,8 +43,10 @@ def driver_knows_card(facts: Facts, matrix: Matrix) -> Iterator[Said]:
         yield unknown(facts.pci_cards.missing or "the PCI bus was not read")
     elif not cards:
         yield holds("the driver lists every card")
-    for card in cards or () if facts.driver.module_loaded.value and driver_works(facts) else ():
-        yield _judge(facts, matrix, card)
+    elif (owner := parted(facts)) is not None:
+        yield skipped(f"only some cards were given to this {owner} environment")
+    else:
+        yield from (_judge(facts, matrix, card) for card in cards)
 
 
 def _judge(facts: Facts, matrix: Matrix, card: PciCard) -> Said:
