@@ -83,13 +83,21 @@ class Fix:
         text: What to do, in a sentence.
         commands: Shell commands that do it.
         environment: Environment variables that do it; an empty string means: unset it.
+        reinstall: Requirements that are installed again although they are met, alone.
+        install: Requirements that are installed with what they require.
         safety: Who may carry it out.
+        by: Commands of gpucheck that carry it out (``run``, ``env``, ``apply``, ``fix``); empty: only a person.
+        systems: Where it holds (``linux``, ``wsl``, ``windows``...); empty: wherever the finding does.
     """
 
     text: str
     commands: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    reinstall: tuple[str, ...] = ()
+    install: tuple[str, ...] = ()
     safety: Safety = Safety.ADVICE
+    by: tuple[str, ...] = ()
+    systems: tuple[str, ...] = ()
 
 
 @record

@@ -13,7 +13,7 @@ from conftest import clean_environment
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpucheck.checks.mask import read_mask
+from gpucheck.mask import read_mask
 
 UUIDS = ("GPU-aaa1", "GPU-aaa2", "GPU-bbb3", None)
 

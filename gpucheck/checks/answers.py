@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from gpucheck.checks.health import fabric_evidence
 from gpucheck.checks.reading import evidence, working_gpus
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
-from gpucheck.findings import Confidence, Evidence, Finding, Fix, Safety, Severity
+from gpucheck.checks.ways import without_foreign_libcuda
+from gpucheck.findings import Confidence, Evidence, Finding, Fix, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,7 +118,7 @@ def _cuda_answer(facts: Facts) -> Said:
             shown = (*shown, evidence("nvidia_uvm is loaded:", driver.uvm_loaded), _uvm_node(facts))
         return broken(
             Finding(slug=slug, severity=Severity.ERROR, subject="CUDA", title=title, cause=cause,
-                    evidence=shown, fixes=(fix,), confidence=Confidence.LIKELY)
+                    evidence=shown, fixes=(fix or without_foreign_libcuda(facts),), confidence=Confidence.LIKELY)
         )  # fmt: skip
     if code == CU_NO_DEVICE and "CUDA_VISIBLE_DEVICES" in (facts.environment.value or {}):
         return skipped("cuInit finds no device; the device mask is judged by its own check", "CUDA")
@@ -126,7 +127,7 @@ def _cuda_answer(facts: Facts) -> Said:
     return unknown(f"cuInit fails with {code} ({driver.cuinit_status.raw or 'no text'})", "CUDA")
 
 
-CUINIT_TROUBLES = {
+CUINIT_TROUBLES: dict[int, tuple[str, str, str, Fix | None]] = {
     CU_UNKNOWN: (
         "cuinit-unknown-error",
         "CUDA cannot start: unknown error (999)",
@@ -144,6 +145,6 @@ CUINIT_TROUBLES = {
         "forward-compat-unsupported",
         "CUDA cannot start: forward compatibility is not supported on this card (804)",
         "The libcuda that is loaded comes from cuda-compat, which works on data-centre GPUs only.",
-        Fix(text="Take the cuda-compat folder out of LD_LIBRARY_PATH.", safety=Safety.ASK),
+        None,
     ),
 }  # fmt: skip

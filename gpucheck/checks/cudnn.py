@@ -10,13 +10,13 @@ from gpucheck.checks.reading import (
     evidence,
     gpu_name,
     gpu_present,
+    in_library_path,
     installed,
-    interpreter_path,
-    pip_pin,
     published_build,
 )
 from gpucheck.checks.registry import Said, broken, check, holds, not_cuda, skipped, unknown
-from gpucheck.findings import Confidence, Evidence, Finding, Fix, Safety, Severity
+from gpucheck.checks.ways import by_packages, with_cuda_libraries, with_folders, without_folders
+from gpucheck.findings import Confidence, Evidence, Finding, Fix, Severity
 from gpucheck.matrix import Limit, matches, parse_version
 
 if TYPE_CHECKING:
@@ -94,25 +94,36 @@ def _mismatch(facts: Facts, framework: Framework, loaded: Library, rule: Rule, b
             Evidence(text=f"built with {built[0]}", source=built[1]),
             *others,
         ),
-        fixes=_mismatch_fixes(facts, loaded),
+        fixes=_mismatch_fixes(facts, framework, loaded),
         source=rule.citation,
     )
 
 
-def _mismatch_fixes(facts: Facts, loaded: Library) -> tuple[Fix, ...]:
+def _mismatch_fixes(facts: Facts, framework: Framework, loaded: Library) -> tuple[Fix, ...]:
     folder = loaded.path.rpartition("/")[0]
-    if folder in (facts.environment.value or {}).get("LD_LIBRARY_PATH", "").split(":"):
-        text = f"Take {folder} out of LD_LIBRARY_PATH, so that the framework finds its own."
-        return (Fix(text=text, safety=Safety.ASK),)
+    own = next(
+        (one.shipped for one in framework.libraries.value or () if one.soname.startswith("libcudnn.")), None
+    )
+    if in_library_path(facts, loaded.path):
+        return (without_folders(facts, [folder]),)
     if loaded.version.source is not None and "dist-info" in loaded.version.source:
-        return (Fix(text="Let pip bring the cuDNN that the framework asks for: reinstall the framework."),)
-    return (Fix(text=f"Update the cuDNN in {folder} to the version that the framework was built with, or newer."),)
+        asked = [line for line in framework.requires.value or () if line.startswith("nvidia-cudnn")]
+        text = "Install the cuDNN that the framework asks for."
+        return (by_packages(facts, text, install=(asked[0].partition(";")[0].strip(),)),) if asked else (
+            Fix(text="Let pip bring the cuDNN that the framework asks for: reinstall the framework."),
+        )  # fmt: skip
+    update = Fix(
+        text=f"Update the cuDNN in {folder} to the version that the framework was built with, or newer.",
+        systems=("linux", "wsl"),
+    )
+    if own is None:
+        return (update,)
+    first = own.path.rpartition("/")[0]
+    return (with_folders(facts, "Let the loader find the framework's own cuDNN first.", [first]), update)
 
 
 def _missing(facts: Facts, framework: Framework) -> Finding:
-    name, python = FRAMEWORK_NAMES[framework.name], interpreter_path(facts)
-    pin = pip_pin(framework)
-    package = f"tensorflow[and-cuda]{pin}" if framework.name == "tensorflow" else f"{framework.name}{pin}"
+    name = FRAMEWORK_NAMES[framework.name]
     return Finding(
         slug="cudnn-missing",
         severity=Severity.ERROR,
@@ -122,11 +133,8 @@ def _missing(facts: Facts, framework: Framework) -> Finding:
         if framework.name == "tensorflow"
         else "The nvidia-cudnn package that it depends on is not installed.",
         evidence=(evidence("libcudnn", framework.cudnn_loaded),),
-        fixes=(
-            Fix(text="Install it together with its CUDA libraries.",
-                commands=(f"{python} -m pip install '{package}'",), safety=Safety.ASK),
-        ),
-    )  # fmt: skip
+        fixes=(with_cuda_libraries(facts, framework),),
+    )
 
 
 @check("cudnn-supports-gpu", "cudnn-gpu-unsupported", by_rows=True)
@@ -144,7 +152,7 @@ def cudnn_supports_gpu(facts: Facts, matrix: Matrix) -> Iterator[Said]:
             elif gpu.compute_capability.value is None:
                 yield unknown(gpu.compute_capability.missing or "no compute capability", subject)
             else:
-                yield _on_gpu(matrix, framework, gpu, loaded)
+                yield _on_gpu(facts, matrix, framework, gpu, loaded)
 
 
 def _without_version(facts: Facts, matrix: Matrix, framework: Framework, gpu: Gpu) -> Said:
@@ -158,22 +166,24 @@ def _without_version(facts: Facts, matrix: Matrix, framework: Framework, gpu: Gp
     return unknown(why, subject)
 
 
-def _on_gpu(matrix: Matrix, framework: Framework, gpu: Gpu, loaded: Library) -> Said:
+def _on_gpu(facts: Facts, matrix: Matrix, framework: Framework, gpu: Gpu, loaded: Library) -> Said:
     subject, version = f"{framework.name} on {gpu_name(gpu)}", loaded.version.value or ""
     capability = gpu.compute_capability.value or ""
     limit = matrix.cudnn_limit(framework.name, framework.version.value or "", version, capability)
     row = matrix.cudnn(version)
     if limit is not None:
-        return broken(_unsupported(framework, gpu, loaded, limit))
+        return broken(_unsupported(facts, framework, gpu, loaded, limit))
     fits = matches(row.compute_capability, capability) if row is not None and row.compute_capability else None
     if fits is None or row is None:
         return unknown(f"the matrix of {matrix.date} does not say which cards cuDNN {version} supports", subject)
     if fits:
         return holds(f"cuDNN {version}, compute capability {row.compute_capability}", subject)
-    return broken(_unsupported(framework, gpu, loaded, row))
+    return broken(_unsupported(facts, framework, gpu, loaded, row))
 
 
-def _unsupported(framework: Framework, gpu: Gpu, loaded: Library, row: Limit | CudnnRelease) -> Finding:
+def _unsupported(
+    facts: Facts, framework: Framework, gpu: Gpu, loaded: Library, row: Limit | CudnnRelease
+) -> Finding:
     name, version = FRAMEWORK_NAMES[framework.name], loaded.version.value
     refused = isinstance(row, Limit)
     return Finding(
@@ -188,8 +198,9 @@ def _unsupported(framework: Framework, gpu: Gpu, loaded: Library, row: Limit | C
             evidence(f"{gpu.name.value or gpu_name(gpu)}: compute capability", gpu.compute_capability),
         ),
         fixes=(
-            Fix(text="Install the last cuDNN that has code for it.",
-                commands=("pip install 'nvidia-cudnn-cu12<9.11'",), safety=Safety.ASK),
+            by_packages(
+                facts, "Install the last cuDNN that has code for it.", install=("nvidia-cudnn-cu12<9.11",)
+            ),
         ),
         source=row.citation,
-    )  # fmt: skip
+    )

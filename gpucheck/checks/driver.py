@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from gpucheck.checks import no_driver
 from gpucheck.checks.reading import driver_works, evidence, nvidia_cards
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
+from gpucheck.checks.ways import without_foreign_libcuda
 from gpucheck.facts.fact import NOT_LOOKED_AT
-from gpucheck.findings import Evidence, Finding, Fix, Safety, Severity
+from gpucheck.findings import Evidence, Finding, Fix, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,10 +148,11 @@ def _foreign_libcuda(facts: Facts) -> Finding:
             evidence("kernel module", driver.module_version),
         ),
         fixes=(
-            Fix(text="Take the folder of that libcuda out of LD_LIBRARY_PATH.", safety=Safety.ASK),
-            Fix(text="In a container: start it again, so that it gets the host's present driver."),
+            without_foreign_libcuda(facts),
+            Fix(text="In a container: start it again, so that it gets the host's present driver.",
+                systems=("container",)),
         ),
-    )
+    )  # fmt: skip
 
 
 @check("driver-is-real", "simulated-driver")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gpucheck.checks.reading import (
@@ -9,12 +10,11 @@ from gpucheck.checks.reading import (
     evidence,
     gpu_present,
     installed,
-    interpreter_path,
-    pip_pin,
     platform,
 )
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
-from gpucheck.findings import Confidence, Evidence, Finding, Fix, Safety, Severity
+from gpucheck.checks.ways import with_cuda_libraries
+from gpucheck.findings import Confidence, Evidence, Finding, Fix, Severity
 from gpucheck.matrix import matches, parse_version, published
 
 if TYPE_CHECKING:
@@ -110,21 +110,17 @@ def _windows_tensorflow(framework: Framework) -> Finding:
 
 
 def _cuda_build(facts: Facts, framework: Framework) -> Fix:
-    python, pin = interpreter_path(facts), pip_pin(framework)
     version = parse_version(framework.version.value)
     with_extra = framework.name == "torch" or version is None or (version.major, version.minor) >= (2, 14)
     if platform(facts) not in ("linux-x86_64", "windows-x86_64") or not with_extra:
         return Fix(text="See which release has a CUDA build for this machine.", commands=("gpucheck recommend",))
-    if framework.name == "tensorflow":
-        commands: tuple[str, ...] = (f"{python} -m pip install 'tensorflow[and-cuda]{pin}'",)
-    else:
-        commands = (f"{python} -m pip uninstall torch", f"{python} -m pip install torch{pin}")
-        if facts.system.os.value == "windows":
-            return Fix(
-                text="The package index has CPU builds only for Windows: take the command for your CUDA "
-                "variant from https://pytorch.org/get-started/locally/."
-            )
-    return Fix(text="Install the CUDA build of the same version.", commands=commands, safety=Safety.ASK)
+    if framework.name == "torch" and facts.system.os.value == "windows":
+        return Fix(
+            text="The package index has CPU builds only for Windows: take the command for your CUDA "
+            "variant from https://pytorch.org/get-started/locally/.",
+            systems=("windows",),
+        )
+    return replace(with_cuda_libraries(facts, framework), text="Install the CUDA build of the same version.")
 
 
 @check("python-supported", "python-version-unsupported", by_rows=True)

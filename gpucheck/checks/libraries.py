@@ -10,11 +10,10 @@ from gpucheck.checks.reading import (
     gpu_present,
     in_library_path,
     installed,
-    interpreter_path,
-    pip_pin,
 )
 from gpucheck.checks.registry import Said, broken, check, holds, not_cuda, skipped, unknown
-from gpucheck.findings import Confidence, Evidence, Finding, Fix, Safety, Severity
+from gpucheck.checks.ways import by_environment, by_packages, with_cuda_libraries, with_folders, without_folders
+from gpucheck.findings import Confidence, Evidence, Finding, Fix, Severity
 from gpucheck.matrix import parse_version
 
 if TYPE_CHECKING:
@@ -87,20 +86,8 @@ def _missing(facts: Facts, framework: Framework, absent: list[Dependency]) -> Fi
 def _ways_to_libraries(facts: Facts, framework: Framework, unreached: list[Dependency]) -> tuple[Fix, ...]:
     folders = dict.fromkeys(one.shipped.path.rpartition("/")[0] for one in unreached if one.shipped is not None)
     if folders:
-        before = (facts.environment.value or {}).get("LD_LIBRARY_PATH")
-        path = ":".join([*folders, *([before] if before else [])])
-        return (
-            Fix(text="Show the loader the way before the program starts.",
-                commands=(f"export LD_LIBRARY_PATH={path}",), environment={"LD_LIBRARY_PATH": path},
-                safety=Safety.ASK),
-        )  # fmt: skip
-    python, pin = interpreter_path(facts), pip_pin(framework)
-    package = f"tensorflow[and-cuda]{pin}" if framework.name == "tensorflow" else f"{framework.name}{pin}"
-    again = "" if framework.name == "tensorflow" else "--force-reinstall "
-    return (
-        Fix(text="Install it together with its CUDA libraries.",
-            commands=(f"{python} -m pip install {again}'{package}'",), safety=Safety.ASK),
-    )  # fmt: skip
+        return (with_folders(facts, "Show the loader the way before the program starts.", list(folders)),)
+    return (with_cuda_libraries(facts, framework),)
 
 
 @check("own-libraries-taken", "ld-library-path-shadowing")
@@ -141,8 +128,6 @@ def _shadowed(facts: Facts, framework: Framework, older: list[Dependency]) -> Fi
     name = FRAMEWORK_NAMES[framework.name]
     taken = [one.taken.value for one in older if one.taken.value is not None]
     folders = list(dict.fromkeys(library.path.rpartition("/")[0] for library in taken))
-    rest = [part for part in facts.environment.value["LD_LIBRARY_PATH"].split(":") if part not in folders] \
-        if facts.environment.value else []  # fmt: skip
     return Finding(
         slug="ld-library-path-shadowing",
         severity=Severity.WARN,
@@ -153,15 +138,15 @@ def _shadowed(facts: Facts, framework: Framework, older: list[Dependency]) -> Fi
         "or kernels that it counts on.",
         confidence=Confidence.LIKELY,
         evidence=tuple(
-            Evidence(text=f"{library.version.value} is taken, {one.shipped.version.value} came with it",
-                     source=library.path)
-            for one, library in zip(older, taken, strict=True) if one.shipped is not None
+            Evidence(
+                text=f"{library.version.value} is taken, {one.shipped.version.value} came with it",
+                source=library.path,
+            )
+            for one, library in zip(older, taken, strict=True)
+            if one.shipped is not None
         ),
-        fixes=(
-            Fix(text=f"Take {', '.join(folders)} out of LD_LIBRARY_PATH.",
-                environment={"LD_LIBRARY_PATH": ":".join(rest)}, safety=Safety.ASK),
-        ),
-    )  # fmt: skip
+        fixes=(without_folders(facts, folders),),
+    )
 
 
 @check("xla-tools-found", "libdevice-missing", "ptxas-missing")
@@ -197,13 +182,23 @@ def _no_tool(facts: Facts, framework: Framework, tool: str) -> Finding:
         else "XLA lets the driver compile instead, which is slower.",
         confidence=Confidence.LIKELY,
         evidence=(evidence(tool, framework.libdevice if fatal else framework.ptxas),),
-        fixes=(
-            Fix(text="Install NVIDIA's compiler package, where XLA looks for it.",
-                commands=(f"{interpreter_path(facts)} -m pip install nvidia-cuda-nvcc-cu{runtime}",)
-                if runtime in ("11", "12")
-                else (f"{interpreter_path(facts)} -m pip install nvidia-cuda-nvcc nvidia-nvvm",),
-                safety=Safety.ASK),
-        ),
+        fixes=(*_show_xla(facts, framework), _compiler_package(facts, runtime)),
         source="XLA: cuda_root_path.cc, "
         "https://github.com/openxla/xla/blob/main/xla/tsl/platform/default/cuda_root_path.cc, checked 2026-11-22",
-    )  # fmt: skip
+    )
+
+
+def _show_xla(facts: Facts, framework: Framework) -> tuple[Fix, ...]:
+    """XLA's own flag, where a CUDA folder with libdevice is here that it does not look into."""
+    folder = framework.cuda_data_dir.value
+    if folder is None or any(sign.isspace() for sign in folder):  # XLA_FLAGS is cut at spaces
+        return ()
+    flags = (facts.environment.value or {}).get("XLA_FLAGS", "").split()
+    rest = [flag for flag in flags if not flag.startswith("--xla_gpu_cuda_data_dir")]
+    value = " ".join([*rest, f"--xla_gpu_cuda_data_dir={folder}"])
+    return (by_environment("Show XLA the CUDA folder that is here.", {"XLA_FLAGS": value}),)
+
+
+def _compiler_package(facts: Facts, runtime: str) -> Fix:
+    names = (f"nvidia-cuda-nvcc-cu{runtime}",) if runtime in ("11", "12") else ("nvidia-cuda-nvcc", "nvidia-nvvm")
+    return by_packages(facts, "Install NVIDIA's compiler package, where XLA looks for it.", install=names)

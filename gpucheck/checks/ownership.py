@@ -6,9 +6,10 @@ import re
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from gpucheck.checks.reading import installed, interpreter_path
+from gpucheck.checks.reading import installed
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
-from gpucheck.findings import Confidence, Evidence, Finding, Fix, Safety, Severity
+from gpucheck.checks.ways import by_packages
+from gpucheck.findings import Confidence, Evidence, Finding, Fix, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,8 +57,9 @@ def _changed(facts: Facts, owners: tuple[str, ...], files: list[PackageFile]) ->
             *(Evidence(text=f"overwritten: {owner}") for owner in losers if shared),
         ),
         fixes=(
-            Fix(text="Install again what the framework asks for." if shared else "Install the package again.",
-                commands=tuple(_again(facts, owner) for owner in again), safety=Safety.ASK),
+            by_packages(facts,
+                        "Install again what the framework asks for." if shared else "Install the package again.",
+                        reinstall=tuple("==".join(owner.partition(" ")[::2]) for owner in again)),
             *((Fix(text="For good: an environment of its own for each framework."),) if shared else ()),
         ),
     )  # fmt: skip
@@ -111,8 +113,3 @@ def _trouble(one: PackageFile) -> str:
         return "is missing"
     losers = ", ".join(sorted(set(one.owners) - set(one.recorded)))
     return f"its {one.trouble} is not that in the RECORD of {losers}"
-
-
-def _again(facts: Facts, owner: str) -> str:
-    name, _, version = owner.partition(" ")
-    return f"{interpreter_path(facts)} -m pip install --force-reinstall --no-deps '{name}=={version}'"

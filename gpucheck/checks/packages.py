@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gpucheck.checks.reading import FRAMEWORK_NAMES, installed, platform
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
+from gpucheck.checks.ways import by_packages
 from gpucheck.findings import Evidence, Finding, Fix, Severity
 from gpucheck.matrix import matches
 from gpucheck.matrix.requirements import ANY_PYTHON, ENVIRONMENTS, admits_outside, can_agree, implied, needs
@@ -106,8 +107,8 @@ def companions_match(facts: Facts, matrix: Matrix) -> Iterator[Said]:
                     cause=f"{row.package} is compiled against one torch; {row.version} is that for {row.release}.",
                     evidence=(Evidence(text=f"{row.package} {found[row.package]}", source=facts.packages.source),),
                     fixes=(
-                        Fix(text="Install the one that belongs to it.",
-                            commands=(f"pip install '{row.package}=={row.version}.*'",)),
+                        by_packages(facts, "Install the one that belongs to it.",
+                                    install=(f"{row.package}=={row.version}.*",)),
                     ),
                     source=row.citation,
                 )
@@ -134,7 +135,7 @@ def packages_as_required(facts: Facts, matrix: Matrix) -> Iterator[Said]:
             continue
         wanted, why = required(facts, framework)
         broke = {row.package: row for row in _broken_limits(facts, matrix, framework, versions)}
-        yield from (broken(_limit(framework, row, versions[name])) for name, row in broke.items())
+        yield from (broken(_limit(facts, framework, row, versions[name])) for name, row in broke.items())
         left_open = _open_limits(facts, matrix, framework, wanted or {}, versions)
         yield from (broken(_left_open(framework, row)) for row in left_open)
         if wanted is None:
@@ -197,7 +198,7 @@ def _left_open(framework: Framework, row: PackageLimit) -> Finding:
     )
 
 
-def _limit(framework: Framework, row: PackageLimit, version: str) -> Finding:
+def _limit(facts: Facts, framework: Framework, row: PackageLimit, version: str) -> Finding:
     name = f"{FRAMEWORK_NAMES[framework.name]} {framework.version.value}"
     return Finding(
         slug=SLUGS.get(row.package, "package-conflict"),
@@ -206,9 +207,7 @@ def _limit(framework: Framework, row: PackageLimit, version: str) -> Finding:
         title=f"{name} does not work with {row.package} {version}",
         cause=row.breaks,
         evidence=(Evidence(text=f"{row.package} {version}; {row.needs} is needed", source=row.source),),
-        fixes=(
-            Fix(text=f"Install a {row.package} that fits.", commands=(f"pip install '{row.package}{row.needs}'",)),
-        ),
+        fixes=(by_packages(facts, f"Install a {row.package} that fits.", install=(f"{row.package}{row.needs}",)),),
         source=row.citation,
     )
 
@@ -227,8 +226,7 @@ def _unmet(facts: Facts, framework: Framework, unmet: list[Need], versions: dict
         ),
         fixes=(Fix(text="Ask for versions that fit, or use two environments.")
                if facts.described
-               else Fix(text="Install what it requires.",
-                        commands=(" ".join(["pip install", *(f"'{need.text}'" for need in unmet)]),)),),
+               else by_packages(facts, "Install what it requires.", install=tuple(need.text for need in unmet)),),
     )  # fmt: skip
 
 

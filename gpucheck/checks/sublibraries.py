@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from gpucheck.checks.reading import FRAMEWORK_NAMES, gpu_present, in_library_path, installed
 from gpucheck.checks.registry import Said, broken, check, holds, not_cuda, skipped, unknown
-from gpucheck.findings import Evidence, Finding, Fix, Safety, Severity
+from gpucheck.checks.ways import without_folders
+from gpucheck.findings import Evidence, Finding, Fix, Severity
 from gpucheck.matrix import parse_version
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _mixed(facts: Facts, framework: Framework, main: Library, other: list[Librar
               for part in other),
         ),
         fixes=(
-            Fix(text=f"Take {folder} out of LD_LIBRARY_PATH.", safety=Safety.ASK)
+            without_folders(facts, [folder])
             if by_variable
             else Fix(text="Remove the system-wide cuDNN, which the wheel does not need; this names its package.",
                      commands=(f"dpkg -S {other[0].path} || rpm -qf {other[0].path}",)),

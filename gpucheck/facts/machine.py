@@ -12,6 +12,7 @@ class System:
 
     Attributes:
         os: ``linux``, ``windows`` or ``macos``.
+        distribution: Linux distribution, as os-release names it: ``ubuntu 24.04``.
         machine: Processor architecture, e.g. ``x86_64``.
         glibc: Version of the C library, e.g. ``2.36``.
         wsl: Whether this is the Windows Subsystem for Linux.
@@ -26,6 +27,7 @@ class System:
     """
 
     os: Fact[str] = unread()
+    distribution: Fact[str] = unread()
     machine: Fact[str] = unread()
     glibc: Fact[str] = unread()
     wsl: Fact[bool] = unread()

@@ -100,6 +100,7 @@ class Framework:
         cudnn_parts: Its sub-libraries (``libcudnn_*.so.9``) as that cuDNN would load them, by file.
         libraries: CUDA libraries that it asks the loader for.
         libdevice: NVIDIA's libdevice.10.bc where XLA looks for it (TensorFlow).
+        cuda_data_dir: A CUDA folder with libdevice where XLA does not look, if XLA finds none (TensorFlow).
         ptxas: The assembler ptxas where XLA looks for it (TensorFlow).
         arch_list: Code that the binary carries, e.g. ``sm_90``, ``compute_90``.
         requires: What its metadata requires, as requirement lines of PEP 508.
@@ -119,6 +120,7 @@ class Framework:
     cudnn_parts: Fact[tuple[Library, ...]] = unread()
     libraries: Fact[tuple[Dependency, ...]] = unread()
     libdevice: Fact[str] = unread()
+    cuda_data_dir: Fact[str] = unread()
     ptxas: Fact[str] = unread()
     arch_list: Fact[tuple[str, ...]] = unread()
     requires: Fact[tuple[str, ...]] = unread()

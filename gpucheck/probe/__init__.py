@@ -150,6 +150,8 @@ class _Machine:
                 if name == "tensorflow":
                     libdevice, ptxas = xla.tools(place.folder, self.root, self.environ)
                     one = replace(one, libdevice=libdevice, ptxas=ptxas)
+                    if not libdevice.known:
+                        one = replace(one, cuda_data_dir=xla.data_dir(self.root, self.environ))
             found.append(one)
         return tuple(found)
 

@@ -49,6 +49,7 @@ def system(root: Path, environ: Mapping[str, str]) -> System:
     library, version = platform.libc_ver() if name == "linux" else ("", "")
     return System(
         os=seen(name, "sys.platform") if name else absent(f"unknown platform {sys.platform!r}"),
+        distribution=_distribution(root),
         machine=seen(platform.machine(), "uname"),
         glibc=seen(version, "the interpreter's C library") if library == "glibc" else absent("no glibc"),
         wsl=_wsl(root),
@@ -61,6 +62,17 @@ def system(root: Path, environ: Mapping[str, str]) -> System:
         secure_boot=resources.secure_boot(root),
         toolkit=toolkit.toolkit(root, environ),
     )
+
+
+def _distribution(root: Path) -> Fact[str]:
+    """ID and VERSION_ID of os-release(5)."""
+    for name in ("etc/os-release", "usr/lib/os-release"):
+        text = read(root / name)
+        if text is not None:
+            pairs = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+            words = [pairs.get(key, "").strip("\"' ") for key in ("ID", "VERSION_ID")]
+            return seen(" ".join(filter(None, words)) or "linux", f"/{name}")
+    return absent("there is no os-release")
 
 
 def _wsl(root: Path) -> Fact[bool]:

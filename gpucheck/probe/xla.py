@@ -40,6 +40,22 @@ def tools(package: Path, root: Path, environ: Mapping[str, str]) -> tuple[Fact[s
     )
 
 
+def data_dir(root: Path, environ: Mapping[str, str]) -> Fact[str]:
+    """Return a CUDA folder with libdevice in one of the places where toolkits lie and XLA does not look.
+
+    Args:
+        root: ``/``, or a folder that stands for it.
+        environ: The environment.
+    """
+    named = [Path(environ[name]) for name in ("CUDA_HOME", "CUDA_PATH", "CONDA_PREFIX") if environ.get(name)]
+    versions = sorted((root / "usr/local").glob("cuda-*"), reverse=True)
+    places = [*named, *versions, root / "usr/lib/cuda", root / "usr/lib/nvidia-cuda-toolkit"]
+    found = next((place for place in places if place.is_absolute() and is_file(place / LIBDEVICE)), None)
+    if found is None:
+        return absent("no CUDA folder with libdevice is in the usual places")
+    return seen(str(found), str(found / LIBDEVICE))
+
+
 def _first(name: str, paths: Iterable[Path]) -> Fact[str]:
     found = next((path for path in paths if is_file(path)), None)
     return seen(str(found), str(found)) if found else absent(f"no {name} is where XLA looks", "XLA's search path")

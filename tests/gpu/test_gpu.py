@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from gpucheck.checks.mask import read_mask
+from gpucheck.mask import read_mask
 
 pytestmark = pytest.mark.gpu
 # The interpreter that has the frameworks; the one that runs the tests by default.
