@@ -1,6 +1,7 @@
 """gpucheck finds the root cause of a broken GPU deep-learning environment.
 
 `doctor` judges this machine, `smoke` proves it by training; both return a `gpucheck.findings.Report`.
+`apply` cures the program that calls it, `visible_devices` reads its device mask.
 Importing gpucheck imports nothing else: everything is loaded when it is first used.
 """
 
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gpucheck.api import doctor, smoke
+    from gpucheck.applying import apply, visible_devices
 
-__all__ = ["__version__", "doctor", "smoke"]
+__all__ = ["__version__", "apply", "doctor", "smoke", "visible_devices"]
 __version__ = "0.1.0"
 
 
@@ -20,6 +22,10 @@ def __getattr__(name: str) -> Any:
         from gpucheck import api
 
         return getattr(api, name)
+    if name in ("apply", "visible_devices"):
+        from gpucheck import applying
+
+        return getattr(applying, name)
     raise AttributeError(f"module 'gpucheck' has no attribute {name!r}")
 
 

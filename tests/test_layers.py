@@ -27,15 +27,17 @@ MAY_IMPORT = {
     "probe": {"facts", "children"},
     "intake": {"facts", "messages"},
     "diagnosis": {"checks", "facts", "findings", "matrix"},
+    "attended": set(),
+    "messages": set(),
     "fixes": {"children", "facts", "findings", "mask"},
     "smoketest": {"facts", "fixes", "children"},
     "policy": {"facts", "findings"},
     "catalogue": {"checks"},
     "tables": {"matrix"},
     "together": {"describe", "diagnosis", "matrix", "tables"},
-    "report": {"facts", "findings", "catalogue", "recommend", "tables", "__version__"},
+    "report": {"facts", "findings", "fixes", "catalogue", "recommend", "tables", "__version__"},
 }
-UNBOUND = {"cli", "api", "applying", "__init__", "__main__"}  # they put the rooms together
+UNBOUND = {"cli", "api", "applying", "launch", "repair", "__init__", "__main__"}  # they put the rooms together
 ONLY_IN = {
     "typer": {"cli"},
     "rich": {"report"},

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from gpucheck import __version__
 
 # In the order of --help. A module of this package each, with a function or an app of the command's name.
-COMMANDS = ("doctor", "smoke", "explain", "recommend", "matrix")
+COMMANDS = ("doctor", "smoke", "explain", "run", "env", "fix", "undo", "recommend", "matrix")
 
 
 class Commands(TyperGroup):
@@ -36,7 +36,8 @@ class Commands(TyperGroup):
         group = getattr(module, "app", None)
         if group is None:
             group = typer.Typer(add_completion=False)
-            group.command(cmd_name)(getattr(module, cmd_name))
+            settings = getattr(module, "SETTINGS", None)
+            group.command(cmd_name, context_settings=settings)(getattr(module, cmd_name))
         command = typer.main.get_command(group)
         command.name = cmd_name
         return command
@@ -75,7 +76,8 @@ def _top(
 def main() -> None:
     """Run the program; whatever goes wrong ends in one line and an exit status that says what it was."""
     for name in ("SIGTERM", "SIGHUP"):  # schedulers and CI end a job so; its children must end with it
-        if hasattr(signal, name):
+        # What nohup has told us to ignore stays ignored, and so it reaches the program that `run` becomes.
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is signal.SIG_DFL:
             signal.signal(getattr(signal, name), _terminate)
     sys.exit(run(sys.argv[1:]))
 
@@ -85,24 +87,28 @@ def _terminate(number: int, _frame: object) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line and return the exit status: 2 for bad input, 130 for an interruption."""
+    """Run one command line and return the exit status: 2 for bad input, 130 for an interruption.
+
+    `gpucheck run` passes its program's status through, so its own failures are 125, as those of env(1).
+    """
+    failed = 125 if arguments[:1] == ["run"] else 2
     try:
         status = app(args=arguments, prog_name="gpucheck", standalone_mode=False)
         if status == INTERRUPTED:  # typer turns Ctrl-C into this status itself
             sys.stderr.write("interrupted\n")
         return status if isinstance(status, int) else 0
     except UsageError as error:
-        return _complain(error.format_message(), _hint(error))
+        return _complain(error.format_message(), failed, _hint(error))
     except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
     except Exception as error:
         if isinstance(error, ValueError) and type(error).__module__.startswith("gpucheck."):
-            return _complain(str(error))
+            return _complain(str(error), failed)
         if os.environ.get("GPUCHECK_DEBUG"):
             raise
         place = "set GPUCHECK_DEBUG=1 for the traceback, and please report it"
-        return _complain(f"internal error: {type(error).__name__}: {error} ({place})")
+        return _complain(f"internal error: {type(error).__name__}: {error} ({place})", failed)
 
 
 def _hint(error: Any) -> str:
@@ -110,8 +116,8 @@ def _hint(error: Any) -> str:
     return f" (see: {context.command_path} --help)" if context is not None else ""
 
 
-def _complain(text: str, hint: str = "") -> int:
+def _complain(text: str, status: int, hint: str = "") -> int:
     from gpucheck.report.cleaning import clean
 
     sys.stderr.write(f"gpucheck: {clean(text.replace(chr(10), ' '))}{hint}\n")
-    return 2
+    return status

@@ -27,6 +27,7 @@ from gpucheck.matrix.rows import (
     Floor,
     Head,
     Limit,
+    Message,
     Product,
     Row,
     Rule,
@@ -51,6 +52,7 @@ __all__ = [
     "Limit",
     "Matrix",
     "MatrixError",
+    "Message",
     "Package",
     "PackageLimit",
     "Product",
@@ -130,6 +132,10 @@ class Matrix:
         first = (name or "").split(" ")[0]
         rows = [row for row in self.rows("cuda/chips.toml", "chip", Chip) if first.startswith(row.chip)]
         return max(rows, key=lambda row: len(row.chip), default=None)
+
+    def messages(self) -> tuple[Message, ...]:
+        """Return the words by which troubles show themselves, in the order in which they decide."""
+        return self.rows("messages.toml", "message", Message)
 
     def xid(self, number: int) -> Xid | None:
         """Return what an Xid means."""

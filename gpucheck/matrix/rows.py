@@ -237,3 +237,16 @@ class Xid(Row):
     number: int
     meaning: str
     action: str
+
+
+@record
+class Message(Row):
+    """Words by which a trouble shows itself in a program's output.
+
+    Attributes:
+        slug: The trouble.
+        text: The words, as they stand in one line.
+    """
+
+    slug: str
+    text: str

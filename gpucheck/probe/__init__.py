@@ -70,13 +70,14 @@ class _Machine:
     def __init__(self, root: Path, environ: Mapping[str, str], deadline: float, deep: bool) -> None:
         self.root, self.environ, self.deadline, self.deep = root, environ, deadline, deep
         self.probes = Runner(deadline)
+        self._for_children = None if environ is os.environ else environ
         self.children: list[Any] = []
 
     def look(self, python: str | None) -> Facts:
         run, at_once = self.probes.run, self.probes.at_once
         loader = Loader(self.root, self.environ)
         kernel_side = run("kernel", lambda why: blank(Driver, why), self._kernel, loader)
-        asked = at_once("driver-start", _not_asked, driver.ask, kernel_side)
+        asked = at_once("driver-start", _not_asked, driver.ask, kernel_side, self._for_children)
         self.children += [one.process for one in asked]
         try:
             return self._with_children(python, loader, kernel_side, asked)

@@ -23,7 +23,7 @@ from gpucheck.record import record
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from gpucheck.probe.loader import Loader
 
@@ -68,19 +68,27 @@ def _version_in_name(library: Fact[str]) -> Fact[str]:
     return seen(found.group(1), str(real))
 
 
-def ask(driver: Driver) -> tuple[Asked, Asked]:
-    """Start one child for NVML and one for CUDA, side by side; a refusal carries its reason."""
+def ask(driver: Driver, environment: Mapping[str, str] | None = None) -> tuple[Asked, Asked]:
+    """Start one child for NVML and one for CUDA, side by side; a refusal carries its reason.
+
+    Args:
+        driver: What is known of it.
+        environment: The environment that the children get, the device mask in it; this process's by default.
+    """
     # Where the modules cannot be read (gVisor), nodes that are there before any call of ours tell as much.
     nodes = driver.module_loaded.value is None and bool(driver.device_nodes.value)
     backed = bool(driver.module_loaded.value or driver.dxg.value or nodes)
-    cuda = _start("cuda", driver.cuda_library, backed)
+    cuda = _start("cuda", driver.cuda_library, backed, environment)
     spec = find_spec("pynvml")
     if spec is None or spec.origin is None:
         return Asked(reason="nvidia-ml-py is not installed beside gpucheck"), cuda
-    return _start("nvml", driver.nvml_library, backed, str(Path(spec.origin).parent)), cuda
+    folder = str(Path(spec.origin).parent)
+    return _start("nvml", driver.nvml_library, backed, environment, folder), cuda
 
 
-def _start(kind: str, library: Fact[str], backed: bool, *arguments: str) -> Asked:
+def _start(
+    kind: str, library: Fact[str], backed: bool, environment: Mapping[str, str] | None, *arguments: str
+) -> Asked:
     if library.value is None:
         return Asked(reason=library.missing or "no library")
     if not backed and library.source != "LD_LIBRARY_PATH":
@@ -90,7 +98,8 @@ def _start(kind: str, library: Fact[str], backed: bool, *arguments: str) -> Aske
     script = Path(__file__).with_name("child_driver.py")
     rights = "0" if backed else "1"
     try:
-        return Asked(process=children.start(children.isolated(script, kind, library.value, rights, *arguments)))
+        command = children.isolated(script, kind, library.value, rights, *arguments)
+        return Asked(process=children.start(command, environment=environment))
     except OSError as error:
         return Asked(reason=f"cannot start {sys.executable}: {error.strerror}")
 

@@ -1,0 +1,73 @@
+"""`gpucheck run`: start a program in the environment that it needs on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from gpucheck.cli.common import Color, ColorOption, MatrixOption, PythonOption, QuietOption
+from gpucheck.cli.preparing import DevicesOption, FixOption, ForceOption, GpusOption, OverrideOption
+
+# What follows the command's name is the command's own.
+SETTINGS = {"allow_interspersed_args": False}
+
+
+def run(
+    command: Annotated[list[str], typer.Argument(metavar="[--] COMMAND...", help="Program and arguments.")],
+    fix: FixOption = None,
+    gpus: GpusOption = None,
+    devices: DevicesOption = None,
+    override: OverrideOption = False,
+    force: ForceOption = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Stay the parent, and explain a failure from the program's output.")
+    ] = False,
+    python: PythonOption = None,
+    matrix: MatrixOption = None,
+    color: ColorOption = Color.AUTO,
+    quiet: QuietOption = False,
+) -> None:
+    """Start a program with memory growth, a sound device mask and the cures asked for by --fix.
+
+    What changes is shown on stderr. Exit status: the program's own; 125 if gpucheck fails, 126 if the program
+    cannot be run, 127 if there is none.
+
+    Examples: gpucheck run -- python train.py;  gpucheck run --gpus 1 -- python train.py;
+    gpucheck run --fix ld-library-path-shadowing --explain -- python train.py
+    """
+    from gpucheck import attended, launch
+    from gpucheck.fixes import Options
+    from gpucheck.report import environment, text
+    from gpucheck.report.cleaning import clean
+
+    file = launch.program(command, os.environ)
+    if file is None:
+        sys.stderr.write(f"gpucheck: run: there is no command {clean(command[0])!r}\n")
+        raise typer.Exit(attended.NOT_FOUND)
+    if not os.access(file, os.X_OK):
+        sys.stderr.write(f"gpucheck: run: {clean(file)} may not be executed\n")
+        raise typer.Exit(attended.CANNOT_RUN)
+    options = Options(slugs=tuple(fix or ()), gpus=gpus, devices=devices, override=override, force=force)
+    python = python or launch.interpreter_of(file, os.environ)
+    prepared = launch.prepare(options, python=python, matrix=matrix)
+    if dry_run or not quiet:
+        sys.stderr.write(text.typeset(environment.lines(prepared), text.console(sys.stderr, color.value)))
+        sys.stderr.flush()
+    if dry_run:
+        return
+    planned = prepared.plan.environment(os.environ)
+    if not explain:
+        raise typer.Exit(attended.replace(file, command, planned))
+    ended = attended.attend(file, command, planned)
+    if ended.status != 0:
+        from gpucheck.children import describe_status
+        from gpucheck.report import afterwards
+
+        seen = launch.shown_by(ended.said, matrix)
+        content = afterwards.lines(describe_status(ended.status), seen, prepared.report)
+        sys.stderr.write(text.typeset(content, text.console(sys.stderr, color.value)))
+    raise typer.Exit(attended.end_like(ended.status))
