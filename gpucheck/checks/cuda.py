@@ -11,7 +11,8 @@ from gpucheck.checks.reading import (
     installed,
 )
 from gpucheck.checks.registry import Said, broken, check, holds, not_cuda, skipped, unknown
-from gpucheck.findings import Finding, Fix, Safety, Severity
+from gpucheck.checks.ways import driver_install, without_foreign_libcuda
+from gpucheck.findings import Finding, Fix, Severity
 from gpucheck.matrix import Toolkit, parse_version
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _runtime_on_driver(facts: Facts, matrix: Matrix, framework: Framework) -> Sa
     if driver >= lowest and (supported is None or supported.major >= built.major):
         text = f"CUDA runtime {runtime.value} by minor-version compatibility (driver >= {lowest})"
         return holds(text, framework.name)
-    return broken(_driver_too_old(facts, framework, floor, str(lowest), new_enough=driver >= lowest))
+    return broken(_driver_too_old(facts, matrix, framework, floor, str(lowest), new_enough=driver >= lowest))
 
 
 def _floor(matrix: Matrix, built: Version) -> Floor | Toolkit | None:
@@ -79,7 +80,7 @@ def _lowest(facts: Facts, floor: Floor | Toolkit) -> Version | None:
 
 
 def _driver_too_old(
-    facts: Facts, framework: Framework, floor: Floor | Toolkit, lowest: str, *, new_enough: bool
+    facts: Facts, matrix: Matrix, framework: Framework, floor: Floor | Toolkit, lowest: str, *, new_enough: bool
 ) -> Finding:
     name, driver = FRAMEWORK_NAMES[framework.name], facts.driver
     which = f"{framework.cuda_runtime.value}" if isinstance(floor, Toolkit) else f"{floor.cuda_major}.x"
@@ -87,7 +88,7 @@ def _driver_too_old(
         f"{'The' if isinstance(floor, Toolkit) else 'Any'} CUDA {which} runtime needs driver {lowest} or newer."
     )
     fixes: tuple[Fix, ...] = (
-        Fix(text=f"Update the driver to {lowest} or newer, then reboot."),
+        driver_install(facts, matrix, f"Update the driver to {lowest} or newer, then reboot."),
         Fix(
             text=f"Install a build of {name} for a CUDA runtime that this driver runs.",
             commands=(f"gpucheck recommend --framework {'tf' if framework.name == 'tensorflow' else 'torch'}",),
@@ -95,7 +96,7 @@ def _driver_too_old(
     )
     if new_enough:  # the driver itself would do: another driver's libcuda stands before its own
         cause = "The libcuda that is loaded belongs to an older driver than the one that runs."
-        fixes = (Fix(text="Take the folder of that libcuda.so.1 out of LD_LIBRARY_PATH.", safety=Safety.ASK),)
+        fixes = (without_foreign_libcuda(facts),)
     return Finding(
         slug="driver-too-old",
         severity=Severity.ERROR,

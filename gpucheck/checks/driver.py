@@ -32,7 +32,7 @@ NVML_NOT_LOADED = 9
     "no-device",
     decisive=True,
 )
-def driver_present(facts: Facts, _: Matrix) -> Iterator[Said]:
+def driver_present(facts: Facts, matrix: Matrix) -> Iterator[Said]:
     """A machine with an NVIDIA card has an NVIDIA driver.
 
     A false alarm if the card is meant for a virtual machine: cards held by vfio-pci are left out.
@@ -52,7 +52,7 @@ def driver_present(facts: Facts, _: Matrix) -> Iterator[Said]:
     elif not cards:
         yield broken(no_driver.no_device(facts))
     else:
-        yield broken(no_driver.card_without_driver(facts, cards))
+        yield broken(no_driver.card_without_driver(facts, matrix, cards))
 
 
 def _kernel_side_only(facts: Facts) -> Said:

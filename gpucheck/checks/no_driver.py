@@ -6,10 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from gpucheck.checks.reading import enclosed, evidence, installed
+from gpucheck.checks.ways import driver_install
 from gpucheck.findings import Confidence, Evidence, Finding, Fix, Severity
 
 if TYPE_CHECKING:
     from gpucheck.facts import Facts, PciCard
+    from gpucheck.matrix import Matrix
 
 # Texts of the kernel's module loader; "module verification failed" alone is a taint note of a loaded module.
 REJECTED = r"(?i)Loading of .*module.* is rejected|Lockdown: .*module"
@@ -99,7 +101,7 @@ def no_device(facts: Facts, cause: str = "No NVIDIA card is on the PCI bus, and 
     )
 
 
-def card_without_driver(facts: Facts, cards: tuple[PciCard, ...]) -> Finding:
+def card_without_driver(facts: Facts, matrix: Matrix, cards: tuple[PciCard, ...]) -> Finding:
     """A card is on the bus, and no kernel module drives it: why?"""
     driver = facts.driver
     names = ", ".join(card.name or f"10de:{card.device}" for card in cards[:3])
@@ -115,7 +117,11 @@ def card_without_driver(facts: Facts, cards: tuple[PciCard, ...]) -> Finding:
             title="The nouveau driver holds the NVIDIA card",
             cause="CUDA works only with NVIDIA's own driver.",
             evidence=(*seen, Evidence(text="kernel module nouveau is loaded", source="/sys/module/nouveau")),
-            fixes=(Fix(text="Install the NVIDIA driver; its packages block nouveau. Then reboot."),),
+            fixes=(
+                driver_install(
+                    facts, matrix, "Install the NVIDIA driver; its packages block nouveau. Then reboot."
+                ),
+            ),
         )
     if driver.library_version.known or driver.module_installed.value:
         installed = evidence("libraries of driver", driver.library_version)
@@ -126,7 +132,7 @@ def card_without_driver(facts: Facts, cards: tuple[PciCard, ...]) -> Finding:
         title="An NVIDIA card is here, but no NVIDIA driver",
         cause="Neither the kernel module nor the driver's libraries are installed.",
         evidence=(*seen, evidence("libcuda.so.1", driver.cuda_library)),
-        fixes=(Fix(text="Install the NVIDIA driver from your distribution, then reboot."),),
+        fixes=(driver_install(facts, matrix, "Install the NVIDIA driver from your distribution, then reboot."),),
     )
 
 

@@ -9,6 +9,7 @@ from gpucheck.findings import Fix, Safety
 
 if TYPE_CHECKING:
     from gpucheck.facts import Facts, Framework
+    from gpucheck.matrix import Matrix
 
 LIBRARY_PATH = "LD_LIBRARY_PATH"
 WSL_DRIVER = "/usr/lib/wsl/lib"  # Windows' own driver; CUDA on WSL user guide
@@ -77,6 +78,21 @@ def without_folders(facts: Facts, folders: list[str]) -> Fix:
     before = (facts.environment.value or {}).get(LIBRARY_PATH, "").split(":")
     rest = [part for part in before if part.rstrip("/") not in {folder.rstrip("/") for folder in folders}]
     return by_environment(f"Take {names} out of {LIBRARY_PATH}.", {LIBRARY_PATH: ":".join(rest)})
+
+
+def driver_install(facts: Facts, matrix: Matrix, text: str) -> Fix:
+    """The driver's installation, by the commands of this distribution where they are known."""
+    if facts.system.wsl.value:
+        return Fix(text=f"{text} In WSL that is the driver of Windows.", systems=("wsl",))
+    row = matrix.distribution(facts.system.distribution.value)
+    if row is None or facts.described:
+        return Fix(text=text, systems=("linux",))
+    note = f" ({row.note})" if row.note else ""
+    return Fix(
+        text=f"{text} {row.name}'s way, {row.url}{note}:",
+        commands=(*row.install, "sudo reboot"),
+        systems=("linux",),
+    )
 
 
 def without_foreign_libcuda(facts: Facts) -> Fix:

@@ -123,6 +123,8 @@ def cuda_started() -> str | None:
 
 def _growth() -> list[Result]:
     """The variable, for what is not imported yet; the calls, for what is; both mean every GPU."""
+    if os.environ.get(GROWTH) == "false":  # it comes before the program's own calls, gpu_bfc_allocator.cc
+        return [_of_growth(Outcome.SKIPPED, f"{GROWTH}=false is set in the environment, and TensorFlow obeys it")]
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None:
         waiting = postimport.expected("tensorflow")

@@ -23,6 +23,7 @@ from gpucheck.matrix.rows import (
     Branch,
     Chip,
     CudnnRelease,
+    Distribution,
     Encoding,
     Floor,
     Head,
@@ -46,6 +47,7 @@ __all__ = [
     "Chip",
     "Companion",
     "CudnnRelease",
+    "Distribution",
     "Encoding",
     "Floor",
     "Head",
@@ -132,6 +134,15 @@ class Matrix:
         first = (name or "").split(" ")[0]
         rows = [row for row in self.rows("cuda/chips.toml", "chip", Chip) if first.startswith(row.chip)]
         return max(rows, key=lambda row: len(row.chip), default=None)
+
+    def distribution(self, name: str | None) -> Distribution | None:
+        """Return how a Linux distribution, such as ``rocky 9.4``, installs the driver."""
+        system, _, version = (name or "").partition(" ")
+        rows = self.rows("distributions.toml", "distribution", Distribution)
+        major = version.partition(".")[0]
+        return next(
+            (row for row in rows if system in row.ids and (not row.versions or major in row.versions)), None
+        )
 
     def messages(self) -> tuple[Message, ...]:
         """Return the words by which troubles show themselves, in the order in which they decide."""

@@ -240,6 +240,23 @@ class Xid(Row):
 
 
 @record
+class Distribution(Row):
+    """How a Linux distribution installs the driver.
+
+    Attributes:
+        ids: Its names in os-release(5).
+        versions: First parts of its VERSION_ID for which the row holds; empty: all.
+        name: As people call it.
+        install: The commands.
+    """
+
+    ids: tuple[str, ...]
+    name: str
+    install: tuple[str, ...]
+    versions: tuple[str, ...] = ()
+
+
+@record
 class Message(Row):
     """Words by which a trouble shows itself in a program's output.
 

@@ -15,8 +15,9 @@ TROUBLES: dict[str, Trouble] = {
         follows=("smoke-failed",),
     ),
     "memory-growth-late": Trouble(
-        meaning="The program changes memory growth after TensorFlow has started to use the GPUs: `Physical "
-        "devices cannot be modified after being initialized`. Importing it is not too late, the first operation is.",
+        meaning="The program changes memory growth after TensorFlow has started to use the GPUs: "
+        "`Physical devices cannot be modified after being initialized`. Importing it is not too late, the first "
+        "operation is.",
         remedy="Set it before the first operation; gpucheck.apply() at the top of the program, or the variable "
         "TF_FORCE_GPU_ALLOW_GROWTH=true before it starts (`gpucheck run`).",
     ),

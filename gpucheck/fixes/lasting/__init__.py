@@ -1,0 +1,1 @@
+"""Cures that last: packages and settings, each with a journal entry by which it can be undone."""

@@ -1,0 +1,286 @@
+"""The journal of what was changed: written before each change and after it, and read to undo it.
+
+One folder an entry in the user's state folder: ``entry.json``, and the files as they were. An entry that was begun
+and not ended is one whose process was killed: it can be undone like any other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import secrets
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import platformdirs
+
+from gpucheck.fixes.lasting import files
+from gpucheck.fixes.lasting.files import Look
+from gpucheck.record import record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VERSION = 1
+BEGUN, DONE, UNDONE = "begun", "done", "undone"
+
+
+class JournalError(ValueError):
+    """The journal cannot be written or read, or an entry cannot be undone; the message says why."""
+
+
+@record
+class FileChange:
+    """One file that a change touches.
+
+    Attributes:
+        path: The file.
+        before: What it looked like before; None: it did not exist.
+        kept: Name of its copy in the entry's folder, None where there was no file.
+        after: What it looked like afterwards; None: it is gone.
+    """
+
+    path: str
+    before: Look | None = None
+    kept: str | None = None
+    after: Look | None = None
+
+
+@record
+class Entry:
+    """One change.
+
+    Attributes:
+        id: Its name, from the time when it was begun.
+        what: What was done, in a sentence.
+        slug: The finding that it was to cure, or None.
+        python: The interpreter concerned, or None.
+        state: ``begun``, ``done`` or ``undone``.
+        files: Every file that it touches.
+        folders: Folders that it has made, the deepest first.
+        names: Packages that it concerns.
+    """
+
+    id: str
+    what: str
+    slug: str | None = None
+    python: str | None = None
+    state: str = BEGUN
+    files: tuple[FileChange, ...] = ()
+    folders: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+def state_folder() -> Path:
+    """Return the user's state folder of gpucheck (XDG base directory specification; not made yet)."""
+    return Path(platformdirs.user_state_dir("gpucheck", appauthor=False))
+
+
+class Journal:
+    """The journal.
+
+    Args:
+        folder: The state folder.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or state_folder()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the journal for one process.
+
+        Raises:
+            JournalError: Another process holds it, or it cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = (self.folder / "lock").open("a+")
+        except OSError as error:
+            raise JournalError(f"{self.folder}: the journal cannot be written: {error.strerror}") from None
+        with lock:
+            if not _lock(lock):
+                raise JournalError("another `gpucheck fix` or `undo` is at work; wait until it has ended")
+            yield
+
+    def begin(self, entry: Entry, paths: list[Path], *, linked: bool) -> Entry:
+        """Keep the files as they are and write the entry down, before anything is changed.
+
+        Raises:
+            JournalError: It cannot be written; nothing was kept then.
+        """
+        place = self.folder / entry.id
+        try:
+            place.mkdir(parents=True)
+            if (missing := files.room_for((path for path in paths if path.exists()), place)) > 0:
+                raise OSError(28, f"No space left on device ({missing / 2**20:.0f} MiB more are needed)")
+            changes = tuple(_kept(path, number, place, linked=linked) for number, path in enumerate(paths))
+            entry = replace(entry, files=changes)
+            self.write(entry)
+        except OSError as error:
+            shutil.rmtree(place, ignore_errors=True)
+            raise JournalError(f"{place}: the journal cannot be written: {error.strerror}") from None
+        return entry
+
+    def write(self, entry: Entry) -> None:
+        """Write an entry's state down.
+
+        Raises:
+            OSError: It cannot be written; the former state stands.
+        """
+        text = json.dumps({"version": VERSION, **asdict(entry)}, indent=1) + "\n"
+        files.write_whole(self.folder / entry.id / "entry.json", text.encode(), mode=0o600)
+
+    def end(self, entry: Entry) -> Entry:
+        """Note what every file looks like after a change, by which undoing it knows whether it was touched since.
+
+        Raises:
+            JournalError: It cannot be written; the change stands, and can be undone.
+        """
+        try:
+            changed = tuple(replace(one, after=files.look(Path(one.path))) for one in entry.files)
+            entry = replace(entry, files=changed, state=DONE)
+            self.write(entry)
+        except OSError as error:
+            why = f"{self.folder}: the journal cannot be written: {error.strerror}"
+            raise JournalError(f"{why}; the change is made, `gpucheck undo {entry.id}` takes it back") from None
+        return entry
+
+    def entries(self) -> list[Entry]:
+        """Return all entries, the oldest first; an unreadable one is left out, its folder stays."""
+        found = []
+        for path in sorted(self.folder.glob("*/entry.json")):
+            with contextlib.suppress(JournalError):
+                found.append(_read(path))
+        return found
+
+    def entry(self, name: str | None) -> Entry:
+        """Return an entry, or the last one that is not undone.
+
+        Raises:
+            JournalError: There is none.
+        """
+        if name is None:
+            open_ = [entry for entry in self.entries() if entry.state != UNDONE]
+            if not open_:
+                raise JournalError("there is nothing to undo")
+            return open_[-1]
+        path = self.folder / name / "entry.json"
+        if Path(name).name != name or not path.exists():
+            raise JournalError(f"there is no entry {name!r} in the journal; `gpucheck undo --list` shows them")
+        return _read(path)
+
+    def undo(self, entry: Entry, *, checked: bool = True) -> Entry:
+        """Bring back every file as it was, byte for byte.
+
+        Args:
+            entry: The change.
+            checked: Whether files that were changed since are a reason to refuse.
+
+        Raises:
+            JournalError: It is undone already, a file was changed since, or a file cannot be written.
+        """
+        if entry.state == UNDONE:
+            raise JournalError(f"{entry.id} is undone already")
+        if checked and entry.state == DONE:
+            changed = [one.path for one in entry.files if not _untouched(one)]
+            if changed:
+                more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+                raise JournalError(f"{changed[0]}{more} changed since {entry.id}; nothing was undone")
+        try:
+            for one in entry.files:
+                _restore(one, self.folder / entry.id)
+            for folder in entry.folders:
+                _remove_empty(Path(folder))
+            entry = replace(entry, state=UNDONE)
+            self.write(entry)
+        except OSError as error:
+            raise JournalError(f"{error.filename}: cannot be brought back: {error.strerror}; try again") from None
+        for one in entry.files:
+            if one.kept is not None:
+                (self.folder / entry.id / one.kept).unlink(missing_ok=True)
+        return entry
+
+
+def new_id() -> str:
+    """Return a name for an entry: the time, and a mark that tells two of one second apart."""
+    now = datetime.datetime.now(tz=datetime.timezone.utc)
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def _kept(path: Path, number: int, place: Path, *, linked: bool) -> FileChange:
+    before = files.look(path)
+    if before is None:
+        return FileChange(path=str(path))
+    name = f"{number:05d}"
+    files.keep(path, place / name, linked=linked)
+    return FileChange(path=str(path), before=before, kept=name)
+
+
+def _untouched(change: FileChange) -> bool:
+    """Compiled files come and go by themselves."""
+    path = Path(change.path)
+    return path.suffix == ".pyc" or files.same(files.look(path), change.after)
+
+
+def _restore(change: FileChange, place: Path) -> None:
+    path = Path(change.path)
+    if change.kept is None:
+        path.unlink(missing_ok=True)
+        return
+    kept = place / change.kept
+    if kept.exists() or kept.is_symlink():
+        if not (files.same(files.look(path), change.before) and _same_time(path, kept)):
+            files.bring_back(kept, path)
+    elif not files.same(files.look(path), change.before):
+        raise OSError(2, "its kept copy is gone", str(path))
+
+
+def _same_time(path: Path, kept: Path) -> bool:
+    return path.lstat().st_mtime_ns == kept.lstat().st_mtime_ns and path.lstat().st_mode == kept.lstat().st_mode
+
+
+def _remove_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _lock(file: IO[str]) -> bool:
+    """The lock ends with the process, however it ends."""
+    try:
+        if os.name == "posix":
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    except OSError:
+        return False
+    return True
+
+
+def _read(path: Path) -> Entry:
+    try:
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if data.pop("version") != VERSION:
+            raise JournalError(f"{path}: was written by another version of gpucheck")
+        changes = tuple(
+            FileChange(**{**one, "before": _look(one["before"]), "after": _look(one["after"])})
+            for one in data.pop("files")
+        )
+        lists = {name: tuple(data[name]) for name in ("folders", "names")}
+        return Entry(**{**data, **lists, "files": changes})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, JournalError):
+            raise
+        raise JournalError(f"{path}: cannot be read: {error}") from None
+
+
+def _look(data: dict[str, Any] | None) -> Look | None:
+    return None if data is None else Look(**data)
