@@ -79,6 +79,7 @@ def smoke(
     matrix: Path | None = None,
     fail_on: str = "error",
     timeout: float = 300.0,
+    fix: bool = True,
     listen: Listener = lambda _framework, _event: None,
 ) -> Report:
     """Train the reference network and say whether convolution ran where and as it should.
@@ -93,6 +94,7 @@ def smoke(
         matrix: A folder of rows to lay over the shipped matrix.
         fail_on: Least severity that makes the exit status 1.
         timeout: Seconds that one framework may take.
+        fix: Whether the safe cures are applied first: memory growth, a device mask that the driver would cut.
         listen: Called with the framework and each of its events.
 
     Raises:
@@ -107,6 +109,7 @@ def smoke(
         data=Path(data) if data is not None else None,
         seed=seed,
         deadline=timeout,
+        fix=fix,
     )
     requirements = _requirements(require)
     threshold, rows = FailOn(fail_on), _matrix(matrix)

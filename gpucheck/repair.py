@@ -154,7 +154,7 @@ def change_packages(
     if not planned:
         return Done(helped=False, text=f"{tool.name} would change nothing: what is asked for is installed already")
     if not confirm(planned):
-        return Done(helped=False, text="left as it is")
+        return Done(helped=False, text="left as it is, since nobody said yes")
     what = f"{step.slug}: {', '.join(map(str, planned))}"
     entry = packages.begin(journal, place, planned, what, step.slug)
     try:
@@ -167,7 +167,7 @@ def change_packages(
     if failure is not None:
         _roll_back(journal, entry, place)
         return Done(helped=False, text=f"{failure}; everything is as it was", entry=entry.id)
-    return Done(helped=True, text=f"{step.slug} is cured: {', '.join(map(str, planned))}", entry=entry.id)
+    return Done(helped=True, text=f"cured by {', '.join(map(str, planned))}", entry=entry.id)
 
 
 def _roll_back(journal: Journal, entry: Entry, place: target.Target) -> None:

@@ -6,9 +6,9 @@ import pytest
 from machine_data import Machine, load
 
 from gpucheck.checks import all_checks
-from gpucheck.checks.troubles import TROUBLES
+from gpucheck.checks.troubles import TROUBLES, programs
 from gpucheck.diagnosis import diagnose
-from gpucheck.findings import FailOn, Report, Severity
+from gpucheck.findings import FailOn, Report, Safety, Severity
 from gpucheck.matrix import Matrix
 
 MACHINES = load()
@@ -58,10 +58,31 @@ def test_findings_come_with_evidence_and_a_way_out(matrix: Matrix) -> None:
                 assert finding.fixes, finding.slug
 
 
+def test_ways_out_say_what_carries_them_out(matrix: Matrix) -> None:
+    seen = set()
+    for machine in MACHINES:
+        for finding in judged(machine, matrix).findings:
+            for fix in finding.fixes:
+                seen.add((bool(fix.environment), bool(fix.install or fix.reinstall), fix.by))
+                if fix.environment:
+                    assert {"run", "env"} <= set(fix.by), finding.slug
+                elif fix.install or fix.reinstall:
+                    assert fix.safety is Safety.ASK
+                    assert fix.by == (() if machine.facts.described else ("fix",)), finding.slug
+                    assert fix.commands
+                else:
+                    assert fix.by == (), finding.slug
+                assert set(fix.systems) <= {"linux", "wsl", "windows", "macos", "container", "kubernetes"}
+            older = [number for number, fix in enumerate(finding.fixes) if "older release" in fix.text]
+            assert all(number == len(finding.fixes) - 1 or number in older for number in older), finding.slug
+    assert {(True, False, ("run", "env", "fix")), (False, True, ("fix",)), (False, False, ())} <= seen
+
+
 def test_the_machines_cover_every_finding_and_every_check(matrix: Matrix) -> None:
     reports = [judged(machine, matrix) for machine in MACHINES]
     found = {finding.slug for report in reports for finding in report.findings}
-    assert set(TROUBLES) - found == {"requirement-unmet", "requirement-undetermined"}
+    # What a program itself does wrong shows in its output, see test_explained.py.
+    assert set(TROUBLES) - found == {"requirement-unmet", "requirement-undetermined", *programs.TROUBLES}
     statuses = {(result.name, result.status.value) for report in reports for result in report.checks}
     for check in all_checks():
         assert (check.name, "pass") in statuses, check.name

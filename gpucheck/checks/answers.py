@@ -69,7 +69,12 @@ def _nvml_answer(facts: Facts) -> Said:
                 cause="NVML answers Unknown Error inside a container: its cgroup no longer allows the devices.",
                 confidence=Confidence.LIKELY,
                 evidence=(shown, evidence("container", facts.system.container)),
-                fixes=(Fix(text="Restart the container; if nvidia-smi fails on the host too, look there first."),),
+                fixes=(
+                    Fix(
+                        text="Restart the container; if nvidia-smi fails on the host too, look there first.",
+                        systems=("container",),
+                    ),
+                ),
             )
         )
     return unknown(f"nvmlInit fails with {code} ({driver.nvml_status.raw or 'no text'})", "NVML")
@@ -133,13 +138,15 @@ CUINIT_TROUBLES: dict[int, tuple[str, str, str, Fix | None]] = {
         "CUDA cannot start: unknown error (999)",
         "The driver is loaded, but its module nvidia_uvm or a device node is not usable; often after suspend.",
         Fix(text="Reload the module when nothing uses the GPU, else reboot.",
-            commands=("sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm", "sudo nvidia-modprobe -c 0 -u")),
+            commands=("sudo rmmod nvidia_uvm && sudo modprobe nvidia_uvm", "sudo nvidia-modprobe -c 0 -u"),
+            systems=("linux",)),
     ),
     CU_NOT_READY: (
         "fabric-manager",
         "CUDA cannot start: system not yet initialised (802)",
         "On machines with NVSwitch the fabric manager must run, in exactly the driver's version.",
-        Fix(text="Start the fabric manager.", commands=("sudo systemctl start nvidia-fabricmanager",)),
+        Fix(text="Start the fabric manager.", commands=("sudo systemctl start nvidia-fabricmanager",),
+            systems=("linux",)),
     ),
     CU_COMPAT: (
         "forward-compat-unsupported",

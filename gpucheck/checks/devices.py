@@ -50,6 +50,7 @@ def _locked(nodes: list[DeviceNode]) -> Finding:
             text="Join the group that owns the nodes, then log in again.",
             commands=tuple(f'sudo usermod -aG {group} "$USER"' for group in groups),
             safety=Safety.ASK,
+            systems=("linux",),
         )
     else:
         fix = Fix(
@@ -89,10 +90,11 @@ def _refused(facts: Facts, nodes: tuple[str, ...]) -> Finding:
         "them: systemd wrote its device rules anew.",
         evidence=(*shown, evidence("container", facts.system.container)),
         fixes=(
-            Fix(text="Start the container again."),
+            Fix(text="Start the container again.", systems=("container",)),
             Fix(
                 text="To keep it from coming back, name the devices when it is started, or use CDI.",
                 commands=("docker run --gpus all --device /dev/nvidiactl --device /dev/nvidia-uvm ...",),
+                systems=("container",),
             ),
         ),
         source="NVIDIA Container Toolkit: containers lose access to GPUs, "

@@ -102,8 +102,8 @@ def _windows_tensorflow(framework: Framework) -> Finding:
             Evidence(text="build: cpu", source=framework.build.source),
         ),
         fixes=(
-            Fix(text="Run it in WSL2, where the Linux wheels use the Windows driver."),
-            Fix(text="Stay with TensorFlow 2.10 and Python 3.10."),
+            Fix(text="Run it in WSL2, where the Linux wheels use the Windows driver.", systems=("windows",)),
+            Fix(text="Stay with TensorFlow 2.10 and Python 3.10.", systems=("windows",)),
         ),
         source="TensorFlow: Install with pip, https://www.tensorflow.org/install/pip",
     )

@@ -37,6 +37,7 @@ def container_without_gpu(facts: Facts) -> Finding:
             Fix(
                 text="Start it with the GPU; the host needs the NVIDIA Container Toolkit.",
                 commands=("docker run --gpus all ...", "podman run --device nvidia.com/gpu=all ..."),
+                systems=("container",),
             ),
         ),
     )
@@ -81,7 +82,8 @@ def without_cuda(facts: Facts) -> Finding:
         evidence=shown,
         fixes=(
             Fix(text="Start it with both capabilities.",
-                commands=(f"docker run --gpus all -e {CAPABILITIES}=compute,utility ...",)),
+                commands=(f"docker run --gpus all -e {CAPABILITIES}=compute,utility ...",),
+                systems=("container",)),
         ),
         source="NVIDIA Container Toolkit: Specialized Configurations with Docker, https://docs.nvidia.com/datacenter/"
         "cloud-native/container-toolkit/latest/docker-specialized.html, checked 2026-11-22",
@@ -150,9 +152,11 @@ def _not_loaded(facts: Facts, shown: tuple[Evidence, ...]) -> Finding:
     missing = driver.module_installed.value is False
     build = Fix(text="Build the module for the running kernel, then load it.",
                 commands=(f"sudo apt install linux-headers-{kernel}" if facts.system.kernel.known else "uname -r",
-                          "sudo dkms autoinstall", "sudo modprobe nvidia"))  # fmt: skip
+                          "sudo dkms autoinstall", "sudo modprobe nvidia"), systems=("linux",))  # fmt: skip
     load = Fix(
-        text="Load it; the message it prints names the reason if it fails.", commands=("sudo modprobe nvidia",)
+        text="Load it; the message it prints names the reason if it fails.",
+        commands=("sudo modprobe nvidia",),
+        systems=("linux",),
     )
     return Finding(
         slug="kernel-module-not-loaded",
@@ -179,7 +183,8 @@ def _refused_by_secure_boot(facts: Facts, shown: tuple[Evidence, ...], *, certai
         fixes=(
             Fix(text="`Key was rejected by service` proves it.", commands=("sudo modprobe nvidia",)),
             Fix(text="Enrol the key that the module is signed with, reboot, and confirm it in the blue screen.",
-                commands=("sudo mokutil --import /var/lib/shim-signed/mok/MOK.der", "sudo reboot")),
+                commands=("sudo mokutil --import /var/lib/shim-signed/mok/MOK.der", "sudo reboot"),
+                systems=("linux",)),
             Fix(text="Take a driver package that your distribution signed, or switch Secure Boot off."),
         ),
     )  # fmt: skip

@@ -77,8 +77,15 @@ def shared_memory_large_enough(facts: Facts, _: Matrix) -> Iterator[Said]:
                 confidence=Confidence.LIKELY,
                 evidence=(evidence("bytes:", size), evidence("container", facts.system.container)),
                 fixes=(
-                    Fix(text="Start the container with more.", commands=("docker run --shm-size=8g ...",)),
-                    Fix(text="In Kubernetes, mount an emptyDir with medium Memory at /dev/shm."),
+                    Fix(
+                        text="Start the container with more.",
+                        commands=("docker run --shm-size=8g ...",),
+                        systems=("container",),
+                    ),
+                    Fix(
+                        text="In Kubernetes, mount an emptyDir with medium Memory at /dev/shm.",
+                        systems=("kubernetes",),
+                    ),
                 ),
                 source="Docker's default: https://github.com/moby/moby/issues/29492, checked 2026-11-22",
             )

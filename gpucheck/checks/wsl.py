@@ -51,7 +51,7 @@ def _old_wsl(facts: Facts) -> Finding:
         evidence=(evidence("/dev/dxg:", facts.driver.dxg), evidence("kernel", facts.system.kernel)),
         fixes=(
             Fix(text="In Windows: update WSL, and let this distribution run as version 2.",
-                commands=("wsl --update", "wsl --set-version <distribution> 2")),
+                commands=("wsl --update", "wsl --set-version <distribution> 2"), systems=("wsl",)),
         ),
         source=GUIDE,
     )  # fmt: skip
@@ -71,7 +71,8 @@ def _linux_driver(facts: Facts) -> Finding:
         ),
         fixes=(
             Fix(text="Remove the Linux driver's packages from WSL; the CUDA toolkit alone may stay.",
-                commands=("sudo apt purge '^libnvidia-compute-.*' '^nvidia-driver-.*' libcuda1", "sudo ldconfig")),
+                commands=("sudo apt purge '^libnvidia-compute-.*' '^nvidia-driver-.*' libcuda1", "sudo ldconfig"),
+                systems=("wsl",)),
         ),
         source=GUIDE,
     )  # fmt: skip

@@ -97,7 +97,9 @@ class _Work:
         from gpucheck import repair
 
         if repair.needs_asking(self.planned) and not self._yes("Write these settings?"):
-            return self._told("settings", repair.Done(helped=False, text="left as it is"))
+            return self._told(
+                "settings", repair.Done(helped=False, text="left as they are, since nobody said yes")
+            )
         return self._told("settings", repair.write_settings(self.planned, journal, override=self.override))
 
     def _agreed(self, planned: Any) -> bool:

@@ -34,6 +34,7 @@ def smoke(
         Optional[Path],  # noqa: UP045 - typer reads it at run time
         typer.Option(metavar="DIR", help="Folder with the four MNIST files; default: the built-in digits."),
     ] = None,
+    fix: Annotated[bool, typer.Option("--fix/--no-fix", help="Apply the safe cures before training.")] = True,
     seed: Annotated[int, typer.Option(help="Seed of weights and order.")] = 0,
     python: PythonOption = None,
     require: RequireOption = None,
@@ -65,6 +66,7 @@ def smoke(
             matrix=matrix,
             fail_on=fail_on.value,
             timeout=timeout,
+            fix=fix,
             listen=progress,
         )
     write(report, form=form, color=color, redact=redact, verbosity=int(verbose) - int(quiet))

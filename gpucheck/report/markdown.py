@@ -68,8 +68,7 @@ def _finding(report: Report, finding: Finding) -> Iterator[str]:
     yield ""
     for number, fix in enumerate(finding.fixes):
         yield f"**{'Do' if number == 0 else 'Or'}:** {words(fix.text)}"
-        commands = [*fix.commands, *(f"export {name}={value}" for name, value in fix.environment.items())]
-        yield from _block(commands)
+        yield from _block(screen.commands(finding.slug, fix))
     followed = list(dict.fromkeys(other.title for other in report.findings if finding.leads_to(other)))
     if followed:
         yield f"**Follows from this:** {words('; '.join(followed))}"

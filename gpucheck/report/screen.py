@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from gpucheck.findings import Severity, Status, is_explained
+from gpucheck.findings import Safety, Severity, Status, is_explained
 from gpucheck.report import machine
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _expanded(report: Report, finding: Finding) -> Iterator[Line]:
     likely = "" if finding.confidence.value == "certain" else f" ({finding.confidence.value})"
     yield (Piece(f"   Why{likely}: ", "bold"), Piece(finding.cause))
     for number, fix in enumerate(finding.fixes):
-        yield from _fix(fix, "Do: " if number == 0 else "Or: ")
+        yield from _fix(finding.slug, fix, "Do: " if number == 0 else "Or: ")
     followed = [_consequence(other) for other in report.findings if finding.leads_to(other)]
     if followed:
         yield (Piece("   Follows from this: ", "bold"), Piece("; ".join(dict.fromkeys(followed))))
@@ -118,11 +119,25 @@ def _consequence(finding: Finding) -> str:
     return f"{finding.title}: {finding.cause}" if told else finding.title
 
 
-def _fix(fix: Fix, label: str) -> Iterator[Line]:
-    yield (Piece(f"   {label} ", "bold"), Piece(fix.text))
-    commands = [*fix.commands, *(f"export {name}={value}" for name, value in fix.environment.items())]
-    for command in commands:
+def _fix(slug: str, fix: Fix, label: str) -> Iterator[Line]:
+    where = f"   (on: {', '.join(fix.systems)})" if fix.systems else ""
+    yield (Piece(f"   {label} ", "bold"), Piece(fix.text), Piece(where, "dim"))
+    for command in commands(slug, fix):
         yield (Piece(f"        {command}", "cyan"),)
+
+
+def commands(slug: str, fix: Fix) -> list[str]:
+    """Return the command lines of a way out: by hand, or what gpucheck does of it."""
+    if "run" in fix.by:
+        safe = fix.safety is Safety.SAFE
+        return [f"gpucheck run {'' if safe else f'--fix {slug} '}-- COMMAND", *_exports(fix)]
+    by_us = [f"gpucheck fix {slug} --apply   (asks, verifies, can be undone)"] if "fix" in fix.by else []
+    return [*fix.commands, *_exports(fix), *by_us]
+
+
+def _exports(fix: Fix) -> list[str]:
+    return [f"export {name}={shlex.quote(value)}" if value else f"unset {name}"
+            for name, value in fix.environment.items()]  # fmt: skip
 
 
 def _others(report: Report) -> Iterator[Line]:

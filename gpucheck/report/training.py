@@ -24,6 +24,8 @@ def overview(report: Report) -> Iterator[tuple[str, str]]:
         )
         yield "✓" if learned else "!", _result(run)
         yield "", _convolution(run)
+        if run.fixes_applied:
+            yield "", f"fixes applied: {', '.join(f'{name}={text}' for name, text in run.fixes_applied.items())}"
         yield "", _time(run)
     if report.facts.smoke:
         yield "", _data(report.facts.smoke[0])

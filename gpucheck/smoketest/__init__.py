@@ -42,6 +42,7 @@ class Request:
         data: Folder of MNIST's idx files; None for the built-in digits.
         seed: Seed of weights and order, 0 to 2**31 - 1.
         deadline: Seconds that one framework may take.
+        fix: Whether the safe cures are applied before the training.
 
     Raises:
         RequestError: A value is not one of these.
@@ -54,6 +55,7 @@ class Request:
     data: Path | None = None
     seed: int = 0
     deadline: float = 300.0
+    fix: bool = True
 
     def __post_init__(self) -> None:
         """Check every value before anything is started."""
@@ -102,7 +104,7 @@ def train_all(request: Request, facts: Facts, listen: Listener) -> Facts:
 
 
 def _train(framework: str, request: Request, facts: Facts, listen: Listener) -> SmokeRun:
-    fixes = safe_environment(framework, facts, os.environ)
+    fixes = safe_environment(framework, facts, os.environ) if request.fix else {}
     python = facts.interpreter.executable.value or "python"
     with scratch_folder() as scratch:
         heard = child.train(

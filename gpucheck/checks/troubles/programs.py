@@ -33,18 +33,6 @@ TROUBLES: dict[str, Trouble] = {
         remedy="Set CUDA_VISIBLE_DEVICES before the program starts (`gpucheck run --devices`), or at its very top "
         "with gpucheck.apply(visible=...); start worker processes by spawn, not fork.",
     ),
-    "gpu-out-of-memory": Trouble(
-        meaning="The GPU's memory did not suffice for what the program asked for, beside what others hold.",
-        remedy="See who holds it (`gpucheck doctor`, nvidia-smi); a smaller batch; TensorFlow with memory growth; "
-        "where memory is fragmented, `gpucheck run --fix gpu-out-of-memory` chooses an allocator that "
-        "wastes less.",
-        follows=(
-            "cudnn-init-failed",
-            "cublas-alloc-failed",
-            "cublas-not-initialized",
-            "smoke-failed",
-        ),
-    ),
     "cudnn-init-failed": Trouble(
         meaning="cuDNN could not be started: mostly because no memory was left for it, else because of its "
         "version or the driver's.",
@@ -56,19 +44,12 @@ TROUBLES: dict[str, Trouble] = {
         meaning="A kernel met a condition that must not be, mostly an index out of range, such as a class label "
         "that the network has no output for. What fails after it on the GPU follows from it.",
         remedy="Run again with CUDA_LAUNCH_BLOCKING=1, or on the CPU, where the true line raises.",
-        follows=(
-            "cublas-alloc-failed",
-            "cublas-not-initialized",
-            "smoke-failed",
-        ),
+        follows=("smoke-failed",),
     ),
     "illegal-memory-access": Trouble(
         meaning="A kernel read or wrote an address that is not its own. Everything after it on the GPU fails too.",
         remedy="Run again with CUDA_LAUNCH_BLOCKING=1 to find the call; it is mostly a custom kernel's fault, "
         "sometimes a library's of the wrong version.",
-        follows=(
-            "nccl-error",
-            "smoke-failed",
-        ),
+        follows=("smoke-failed",),
     ),
 }

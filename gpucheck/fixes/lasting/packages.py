@@ -76,8 +76,8 @@ def end(journal: Journal, entry: Entry, target: Target) -> Entry:
 def with_new_files(journal: Journal, entry: Entry, target: Target) -> Entry:
     """Add the files that were not there before and belong to a change, so that undoing it removes them.
 
-    They are those of the packages concerned, of what an installer has set aside (``~name``), and those beside files
-    that were replaced; what somebody else has installed meanwhile is not among them.
+    They are those of the packages concerned, of what an installer has set aside (``~name``), and those beside
+    files that were replaced; what somebody else has installed meanwhile is not among them.
     """
     before = _noted(journal, entry)
     now = ask(target.python, entry.names).distributions
@@ -85,9 +85,8 @@ def with_new_files(journal: Journal, entry: Entry, target: Target) -> Entry:
     beside = {str(Path(one.path).parent) for one in entry.files} - {*target.sites, *target.roots}
 
     def belongs(path: str) -> bool:
-        return (
-            path in ours or str(Path(path).parent) in beside or _set_aside(path, target) or _compiled(path, ours)
-        )
+        near = path in ours or str(Path(path).parent) in beside
+        return near or _set_aside(path, target) or _compiled(path, ours)
 
     new = [path for path in sorted(_present(target.roots) - before) if belongs(path)]
     had = {str(folder) for path in before for folder in Path(path).parents}
