@@ -105,22 +105,19 @@ def _until_end(child: subprocess.Popen[bytes], numbers: set[signal.Signals]) -> 
 
 
 def _pass_on(stream: IO[bytes], number: int, tail: deque[bytes]) -> None:
+    """Write on what comes; where our own reader has gone away, the command is to notice it too."""
     size = 0
-    while part := os.read(stream.fileno(), 65536):
-        tail.append(part)
-        size += len(part)
-        while size > KEPT and len(tail) > 1:
-            size -= len(tail.popleft())
-        _write_all(number, part)
-
-
-def _write_all(number: int, part: bytes) -> None:
-    """A reader that has gone away does not stop the command: it is told by its own writes no more."""
-    try:
-        while part:
-            part = part[os.write(number, part) :]
-    except OSError:
-        return
+    with stream:
+        while part := os.read(stream.fileno(), 65536):
+            tail.append(part)
+            size += len(part)
+            while size > KEPT and len(tail) > 1:
+                size -= len(tail.popleft())
+            try:
+                while part:
+                    part = part[os.write(number, part) :]
+            except OSError:
+                return
 
 
 def end_like(status: int) -> int:

@@ -42,7 +42,7 @@ TROUBLES: dict[str, Trouble] = {
     "gpu-out-of-memory": Trouble(
         meaning="The GPU's memory does not suffice: other processes hold nearly all of it, or a program asks for "
         "too much. A framework that starts then runs out of it, or cannot create its cuDNN or cuBLAS handle.",
-        remedy="End left-over processes, or take another GPU (`gpucheck run --gpus 1` takes the freest); a smaller "
+        remedy="End left-over processes, or take another GPU (`gpucheck run --gpus 1`: the freest); a smaller "
         "batch; TensorFlow with memory growth. Where memory is fragmented, `gpucheck run --fix gpu-out-of-memory` "
         "chooses an allocator that wastes less.",
         follows=("smoke-failed", "cudnn-init-failed"),
