@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -13,7 +14,7 @@ from conftest import clean_environment
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpucheck.mask import read_mask
+from gpucheck.mask import read_mask, repaired
 
 UUIDS = ("GPU-aaa1", "GPU-aaa2", "GPU-bbb3", None)
 
@@ -77,3 +78,48 @@ def test_torch_reads_indices_alike() -> None:
     )  # fmt: skip
     for case, theirs in zip(CASES, json.loads(done.stdout), strict=True):
         assert list(read_mask(case, UUIDS).visible or ()) == theirs, case
+
+
+# Where torch 2.13.0 and the driver's rules part (docs/fixes.md): torch looks for duplicates in the whole list, the
+# driver's guide ends it at the first invalid entry; and torch reads any script's digits.
+def _differs_by_design(text: str, theirs: list[int]) -> bool:
+    """Whether an index that is not there stands before a duplicate, or a digit is none of ASCII's."""
+    mask = read_mask(text, UUIDS)
+    return not text.isascii() or (theirs == [] and mask.cut is not None and "twice" not in mask.cut)
+
+
+def test_torch_reads_any_list_of_indices_alike() -> None:
+    """Thousands of lists in one process of the real torch, whose caller cuts at the count of GPUs."""
+    if find_spec("torch") is None:
+        pytest.skip("torch is not installed")
+    chance = random.Random(0)
+    parts = ["0", "1", "2", "3", "00", " 1", "2 ", "-1", "7", "a", "", "0x1", "1.5", "+2", "NoDevFiles", "٣"]
+    cases = [",".join(chance.choices(parts, k=chance.randint(1, 5))) for _ in range(3000)]
+    code = (
+        "import json, os, sys, torch\nout = []\n"
+        "for case in json.loads(sys.stdin.read()):\n"
+        "    os.environ['CUDA_VISIBLE_DEVICES'] = case\n"
+        "    out.append(torch.cuda._parse_visible_devices())\n"
+        "print(json.dumps(out))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], input=json.dumps(cases),
+        capture_output=True, text=True, env=clean_environment(), check=True, cwd=os.sep,
+    )  # fmt: skip
+    agreed = 0
+    for case, theirs in zip(cases, json.loads(done.stdout), strict=True):
+        ours = list(read_mask(case, UUIDS).visible or ())
+        until = next((n for n, index in enumerate(theirs) if index >= len(UUIDS)), len(theirs))
+        if ours != theirs[:until]:
+            assert _differs_by_design(case, theirs), case
+        agreed += ours == theirs[:until]
+    assert agreed > 2000
+
+
+@given(st.text(alphabet="0123,-aGPU ", max_size=20))
+def test_a_repaired_mask_shows_all_that_it_names(text: str) -> None:
+    kept = repaired(text, UUIDS)
+    mask = read_mask(",".join(kept), UUIDS)
+    assert mask.cut is None
+    assert len(mask.visible or ()) == len(kept)
+    assert set(read_mask(text, UUIDS).visible or ()) <= set(mask.visible or ())

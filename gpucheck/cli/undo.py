@@ -20,7 +20,7 @@ def undo(
 ) -> None:
     """Take back a change of `gpucheck fix --apply`, byte for byte; refuses if a file was changed since.
 
-    Examples: gpucheck undo;  gpucheck undo --list;  gpucheck undo 20261125-101500-3f9a
+    Examples: gpucheck undo;  gpucheck undo --list;  gpucheck undo 20261125-101500-041237
     """
     from gpucheck import repair
     from gpucheck.fixes.lasting.journal import Journal

@@ -107,7 +107,7 @@ def _ask(executable: str, why: str, deadline: float) -> list[object]:
     if path is None:
         raise InterpreterError(f"{why}: there is no Python at {executable}")
     # Absolute, not resolved: a virtual environment's python is a link whose place tells the environment.
-    outcome = children.run([str(Path(path).absolute()), "-c", QUESTION], deadline, folder=Path("/"))
+    outcome = children.run([str(Path(path).absolute()), "-B", "-c", QUESTION], deadline, folder=Path("/"))
     if outcome.failure is not None:
         raise InterpreterError(f"{why}: {executable} does not answer as a Python: {outcome.failure}")
     import json

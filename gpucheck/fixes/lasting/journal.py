@@ -10,7 +10,6 @@ import contextlib
 import datetime
 import json
 import os
-import secrets
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -207,9 +206,8 @@ class Journal:
 
 
 def new_id() -> str:
-    """Return a name for an entry: the time, and a mark that tells two of one second apart."""
-    now = datetime.datetime.now(tz=datetime.timezone.utc)
-    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    """Return a name for an entry: the time to the microsecond, so that names are in the order of the changes."""
+    return f"{datetime.datetime.now(tz=datetime.timezone.utc):%Y%m%d-%H%M%S-%f}"
 
 
 def _kept(path: Path, number: int, place: Path, *, linked: bool) -> FileChange:

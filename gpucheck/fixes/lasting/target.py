@@ -77,7 +77,7 @@ def ask(python: str, names: Sequence[str] = ()) -> Target:
         TargetError: It does not answer.
     """
     script = Path(__file__).with_name("child_environment.py")
-    outcome = children.run([python, "-I", script, *names], DEADLINE)
+    outcome = children.run([python, "-I", "-B", script, *names], DEADLINE)
     try:
         said: dict[str, Any] = json.loads(outcome.stdout)
         found = {
