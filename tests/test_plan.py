@@ -278,6 +278,12 @@ def test_torchs_allocator(torch: str, environ: dict[str, str], name: str, value:
     assert environment == {**environ, name: value}
 
 
+@pytest.mark.parametrize("torch", ["2.0.1", "unknown"])
+def test_a_torch_that_has_no_such_allocator_gets_none(torch: str) -> None:
+    facts = machine(gpu(0), tensorflow=None, torch=torch)
+    assert planned(facts, {}, slugs=("gpu-out-of-memory",))[1] == {}
+
+
 def test_tensorflows_allocator() -> None:
     facts = machine(gpu(0))
     environment = planned(facts, {}, slugs=("gpu-out-of-memory",))[1]

@@ -160,12 +160,9 @@ def _allocators(facts: Facts, environ: Mapping[str, str]) -> list[Fix]:
     Sources: PyTorch's CUDA semantics, "Optimizing memory usage"; TensorFlow's guide "Use a GPU".
     """
     found = []
-    # Elsewhere it only warns, and on WSL it breaks: https://github.com/pytorch/pytorch/issues/192330
-    if (
-        facts.framework("torch").installed.value
-        and facts.system.os.value == "linux"
-        and not facts.system.wsl.value
-    ):
+    # On Windows it only warns, on WSL it breaks (https://github.com/pytorch/pytorch/issues/192330); new in 2.1.
+    plain_linux = facts.system.os.value == "linux" and not facts.system.wsl.value
+    if facts.framework("torch").installed.value and plain_linux and _torch(facts) >= (2, 1):
         found.append(
             Fix(
                 text="PyTorch's allocator grows its segments instead of cutting up new ones",
@@ -190,10 +187,14 @@ def _allocator_variable(facts: Facts, environ: Mapping[str, str]) -> str:
     Releases before 2.10 do not look at the new one on CUDA. Source: headers of the wheels 2.0.1 to 2.12.0, read
     2026-11-25, and https://github.com/pytorch/pytorch/issues/183387.
     """
-    found = re.match(r"(\d+)\.(\d+)", facts.framework("torch").version.value or "")
-    newer = found is not None and (int(found.group(1)), int(found.group(2))) >= (2, 10)
     alone = "PYTORCH_ALLOC_CONF" in environ and "PYTORCH_CUDA_ALLOC_CONF" not in environ
-    return "PYTORCH_ALLOC_CONF" if newer and alone else "PYTORCH_CUDA_ALLOC_CONF"
+    return "PYTORCH_ALLOC_CONF" if alone and _torch(facts) >= (2, 10) else "PYTORCH_CUDA_ALLOC_CONF"
+
+
+def _torch(facts: Facts) -> tuple[int, int]:
+    """Torch's release; (0, 0) where it is not known."""
+    found = re.match(r"(\d+)\.(\d+)", facts.framework("torch").version.value or "")
+    return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
 
 
 def _put_together(before: list[Change], made: list[Change]) -> list[Change]:
