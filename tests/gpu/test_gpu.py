@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, clean_environment
 
 from gpucheck.mask import read_mask
 
@@ -109,6 +109,71 @@ def test_the_same_training_on_the_cpu_is_told_apart(gpucheck, machine: dict) -> 
     ran = gpucheck("smoke", *JSON, "--framework", "torch", env={"CUDA_VISIBLE_DEVICES": "-1"})
     assert ran.status == 1
     assert ran.report["root_causes"] == ["visible-devices-hides-gpu"]
+
+
+COUNT = "import torch; print('COUNT', torch.cuda.device_count(), [torch.cuda.get_device_name(0)])"
+
+
+def needs_torch(machine: dict) -> None:
+    if not any(
+        one["name"] == "torch" and one["build"]["value"] == "cuda" for one in machine["facts"]["frameworks"]
+    ):
+        pytest.skip(f"no CUDA build of torch is in {PYTHON}")
+
+
+def test_run_gives_a_program_the_gpus_asked_for(gpucheck, machine: dict) -> None:
+    needs_torch(machine)
+    uuid = machine["facts"]["gpus"]["value"][0]["uuid"]["value"]
+    for options in (("--gpus", "1"), ("--devices", "0"), ("--devices", uuid)):
+        ran = gpucheck("run", *options, "--", PYTHON, "-c", COUNT)
+        print(options, ran.out, ran.err)
+        assert "COUNT 1" in ran.out
+    hidden = "import torch; print('COUNT', torch.cuda.device_count())"
+    assert "COUNT 0" in gpucheck("run", "--devices", "none", "--", PYTHON, "-c", hidden).out
+    many = gpucheck("run", "--gpus", "99", "--", PYTHON, "-c", COUNT)
+    assert (many.status, many.out) == (125, "")
+    broken = gpucheck("run", "--", PYTHON, "-c", COUNT, env={"CUDA_VISIBLE_DEVICES": "a,0"})
+    assert "COUNT 1" in broken.out
+
+
+IN_PROCESS = """
+import gpucheck, torch
+print("BEFORE", gpucheck.apply(visible=[0], memory_growth=False).results[0].outcome.value)
+print("AVAILABLE", torch.cuda.is_available(), torch.cuda.device_count())
+print("ASKED", gpucheck.apply(visible="none", memory_growth=False).results[0])
+torch.zeros(1, device="cuda")
+print("STARTED", gpucheck.apply(visible="none", memory_growth=False).results[0].outcome.value)
+"""
+
+
+def test_apply_in_a_program_on_a_real_driver(machine: dict) -> None:
+    needs_torch(machine)
+    env = clean_environment(PYTHONPATH=str(ROOT))
+    done = subprocess.run([PYTHON, "-c", IN_PROCESS], capture_output=True, text=True, check=True, env=env)
+    print(done.stdout)
+    assert "BEFORE applied" in done.stdout
+    assert "AVAILABLE True 1" in done.stdout
+    assert "STARTED too-late" in done.stdout
+
+
+HELD = """
+import subprocess, tensorflow as tf
+tf.constant(1.0) + 1
+used = subprocess.check_output(["nvidia-smi", "-i", "0", "--query-gpu=memory.used", "--format=csv,noheader,nounits"])
+print("MIB", int(used))
+"""
+
+
+def test_memory_growth_holds_less_memory(gpucheck, machine: dict) -> None:
+    installed = [one["name"] for one in machine["facts"]["frameworks"] if one["installed"]["value"]]
+    if "tensorflow" not in installed:
+        pytest.skip(f"tensorflow is not installed in {PYTHON}")
+    env = clean_environment()
+    plain = subprocess.run([PYTHON, "-c", HELD], capture_output=True, text=True, check=True, env=env)
+    grown = gpucheck("run", "--", PYTHON, "-c", HELD)
+    without, used = (int(out.split("MIB")[1]) for out in (plain.stdout, grown.out))
+    print("MiB held without and with growth:", without, used)
+    assert used < without / 2
 
 
 def test_a_capture_for_later(machine: dict, tmp_path) -> None:
