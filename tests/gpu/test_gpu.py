@@ -159,8 +159,8 @@ def test_apply_in_a_program_on_a_real_driver(machine: dict) -> None:
 HELD = """
 import subprocess, tensorflow as tf
 tf.constant(1.0) + 1
-used = subprocess.check_output(["nvidia-smi", "-i", "0", "--query-gpu=memory.used", "--format=csv,noheader,nounits"])
-print("MIB", int(used))
+query = ["nvidia-smi", "-i", "0", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
+print("MIB", int(subprocess.check_output(query)))
 """
 
 
