@@ -29,6 +29,7 @@ COMMANDS = {
     "gpucheck doctor, on a terminal": [*ON_TERMINAL, *GPUCHECK, "doctor"],
     "the floor, on a terminal": [*ON_TERMINAL, PYTHON, "-c", FLOOR],
     "gpucheck doctor --format json": [*GPUCHECK, "doctor", "--format", "json"],
+    "gpucheck run -q -- true": [*GPUCHECK, "run", "-q", "--", "true"],
     "gpucheck --help": [*GPUCHECK, "--help"],
 }
 WITH_TORCH = {
