@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -99,6 +100,12 @@ def library(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(_compiled(path.name, tuple(needed), tag, rpath or runpath, code))
     return path
+
+
+def as_from_a_terminal() -> None:
+    """For ``preexec_fn``: nohup, and a shell's ``&``, leave signals ignored that a test is about."""
+    for name in ("SIGHUP", "SIGINT", "SIGTERM"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
 class Ran:

@@ -112,7 +112,7 @@ def framework(table: dict[str, Any]) -> Framework:
             fact(answer) if set(answer) == {"missing"} else seen(Answer(**{**answer, **lists}), "test")
         )
     if isinstance(cudnn, str):
-        loaded = Library(path="/site/nvidia/cudnn/lib/libcudnn.so.9", version=seen(cudnn, "test"))
+        loaded = library(cudnn if " " in cudnn else f"/site/nvidia/cudnn/lib/libcudnn.so.9 {cudnn}")
         special["cudnn_loaded"] = seen(loaded, loaded.path)
     elif cudnn is not None:
         special["cudnn_loaded"] = fact(cudnn)

@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from conftest import COMMAND, SCRIPT, clean_environment
+from conftest import COMMAND, SCRIPT, as_from_a_terminal, clean_environment
 from typer.testing import CliRunner
 
 from gpucheck import __version__
@@ -156,8 +156,9 @@ def test_a_terminated_smoke_leaves_nothing_running(stand_in, tmp_path, number: i
     stand_in.numpy().torch(cuda=None)
     stand_in.write("torch/__init__.py", f"import time; open({str(mark)!r}, 'w').close(); time.sleep(60)")
     process = subprocess.Popen(
-        [*COMMAND, "smoke", "--python", stand_in.python], stdout=-1, stderr=-1, text=True, env=clean_environment()
-    )
+        [*COMMAND, "smoke", "--python", stand_in.python],
+        stdout=-1, stderr=-1, text=True, env=clean_environment(), preexec_fn=as_from_a_terminal,
+    )  # fmt: skip
     deadline = time.monotonic() + 60
     while not mark.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -175,8 +176,7 @@ def test_ctrl_c_in_the_middle_of_a_training_is_clean(stand_in, tmp_path) -> None
     process = subprocess.Popen(
         [*COMMAND, "smoke", "--python", stand_in.python],
         stdout=-1, stderr=-1, text=True, env=clean_environment(),
-        # A shell's background job, as some runners are, hands down an ignored SIGINT.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=as_from_a_terminal,
     )  # fmt: skip
     deadline = time.monotonic() + 60
     while not mark.exists() and time.monotonic() < deadline:

@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import COMMAND, StandIn, clean_environment, write
+from conftest import COMMAND, StandIn, as_from_a_terminal, clean_environment, write
 
 QUIET = {"PYTHONDONTWRITEBYTECODE": "1"}
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the stand-in environments are laid out as on POSIX")
@@ -347,7 +347,14 @@ def test_a_process_that_is_ended_in_the_middle_loses_nothing(gpucheck, scratch, 
     before, mark = scratch.tree(), tmp_path / "mark"
     command = [*COMMAND, "fix", "--apply", "--yes", "--python", scratch.python]
     env = clean_environment(**scratch.env, **QUIET, PIP_MARK=str(mark))
-    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        env=env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=as_from_a_terminal,
+    )
     end = time.monotonic() + 60
     while not mark.exists() and process.poll() is None and time.monotonic() < end:
         time.sleep(0.05)
@@ -371,7 +378,8 @@ def test_two_at_once(gpucheck, scratch, tmp_path) -> None:
     mark = tmp_path / "mark"
     command = [*COMMAND, "fix", "--apply", "--yes", "--python", scratch.python]
     env = clean_environment(**scratch.env, **QUIET, PIP_MARK=str(mark))
-    with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as first:
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, env=env, preexec_fn=as_from_a_terminal, **quiet) as first:
         while not mark.exists() and first.poll() is None:
             time.sleep(0.05)
         for second in (("fix", "--apply", "--yes", "--python", scratch.python), ("undo",)):

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from conftest import COMMAND, StandIn, clean_environment, library, write
+from conftest import COMMAND, StandIn, as_from_a_terminal, clean_environment, library, write
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="exec and signals are POSIX's")
 NEEDS_TENSORFLOW = pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed")
@@ -197,8 +197,9 @@ while True:
 def test_an_attended_program_gets_every_signal_once() -> None:
     command = [*COMMAND, "run", "-q", "--explain", "--", sys.executable, "-c", TELLS_SIGNALS]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_environment()
-    )
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=clean_environment(),
+        preexec_fn=as_from_a_terminal,
+    )  # fmt: skip
     assert process.stdout.readline() == "ready\n"
     for number in (signal.SIGUSR1, signal.SIGINT, signal.SIGTERM):
         process.send_signal(number)

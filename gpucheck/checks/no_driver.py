@@ -127,7 +127,7 @@ def card_without_driver(facts: Facts, matrix: Matrix, cards: tuple[PciCard, ...]
         )
     if driver.library_version.known or driver.module_installed.value:
         installed = evidence("libraries of driver", driver.library_version)
-        return _not_loaded(facts, (*seen, installed, *_said_by_kernel(facts)))
+        return _not_loaded(facts, matrix, (*seen, installed, *_said_by_kernel(facts)))
     return Finding(
         slug="driver-missing",
         severity=Severity.ERROR,
@@ -143,16 +143,20 @@ def _said_by_kernel(facts: Facts) -> tuple[Evidence, ...]:
     return tuple(Evidence(text=line.strip(), source="the kernel's log") for line in lines[-3:])
 
 
-def _not_loaded(facts: Facts, shown: tuple[Evidence, ...]) -> Finding:
+def _not_loaded(facts: Facts, matrix: Matrix, shown: tuple[Evidence, ...]) -> Finding:
     driver, kernel = facts.driver, facts.system.kernel.value or "the running kernel"
     shown = (*shown, evidence(f"a module for {kernel} is installed:", driver.module_installed))
     rejected = any(re.search(REJECTED, line) for line in driver.kernel_messages.value or ())
     if rejected or (facts.system.secure_boot.value and driver.module_installed.value):
         return _refused_by_secure_boot(facts, shown, certain=rejected)
     missing = driver.module_installed.value is False
-    build = Fix(text="Build the module for the running kernel, then load it.",
-                commands=(f"sudo apt install linux-headers-{kernel}" if facts.system.kernel.known else "uname -r",
-                          "sudo dkms autoinstall", "sudo modprobe nvidia"), systems=("linux",))  # fmt: skip
+    row = matrix.distribution(facts.system.distribution.value)
+    headers = (row.headers,) if row is not None and row.headers is not None else ()
+    build = Fix(
+        text="Build the module for the running kernel, whose headers it needs, then load it.",
+        commands=(*headers, "sudo dkms autoinstall", "sudo modprobe nvidia"),
+        systems=("linux",),
+    )
     load = Fix(
         text="Load it; the message it prints names the reason if it fails.",
         commands=("sudo modprobe nvidia",),

@@ -248,12 +248,14 @@ class Distribution(Row):
         versions: First parts of its VERSION_ID for which the row holds; empty: all.
         name: As people call it.
         install: The commands.
+        headers: The command that installs the headers of the running kernel, by which a module is built.
     """
 
     ids: tuple[str, ...]
     name: str
     install: tuple[str, ...]
     versions: tuple[str, ...] = ()
+    headers: str | None = None
 
 
 @record
