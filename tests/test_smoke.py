@@ -112,6 +112,16 @@ def test_torch_on_a_stub_gpu_fails(gpucheck, stub) -> None:
     assert slugs == {"cpu-only-build", "silent-cpu-fallback", "simulated-driver"}
 
 
+@pytest.mark.parametrize("options", [(), ("--no-fix",)])
+def test_the_safe_cures_are_applied_and_told_unless_they_are_not_wanted(gpucheck, stub, options) -> None:
+    needs("torch")
+    mask = {"CUDA_VISIBLE_DEVICES": "0,a,1"}
+    (run,) = gpucheck(*JSON, "--framework", "torch", "--device", "cpu", *options, env=stub(**mask)).report["smoke"]
+    cured = {"CUDA_VISIBLE_DEVICES": "0,1", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    assert run["fixes_applied"] == ({} if options else cured)
+    assert run["failure"] is None
+
+
 def test_torch_on_a_stub_gpu_may_use_the_cpu(gpucheck, stub) -> None:
     needs("torch")
     ran = gpucheck(*JSON, "--framework", "torch", "--device", "cpu", env=stub())

@@ -48,7 +48,8 @@ def test_xla_is_shown_the_folder_that_is_here_beside_the_users_own_flags() -> No
 
 
 SYSTEM_CUDNN = {
-    "soname": "libcudnn.so.9", "taken": "/usr/lib/libcudnn.so.9 9.1.0", "shipped": "/site/nvidia/cudnn/lib/libcudnn.so.9 9.5",
+    "soname": "libcudnn.so.9", "taken": "/usr/lib/libcudnn.so.9 9.1.0",
+    "shipped": "/site/nvidia/cudnn/lib/libcudnn.so.9 9.5",
 }  # fmt: skip
 
 
