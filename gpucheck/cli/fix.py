@@ -106,7 +106,10 @@ class _Work:
         from gpucheck.report import repair as lines
 
         self.screen.show(lines.resolved(planned))
-        return self._yes("Carry this out?")
+        agreed = self._yes("Carry this out?")
+        if agreed:
+            self.screen.show([lines.working()])
+        return agreed
 
     def _yes(self, question: str) -> bool:
         if self.yes:

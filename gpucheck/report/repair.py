@@ -79,6 +79,11 @@ def resolved(planned: tuple[Planned, ...]) -> Iterator[Line]:
         yield (Piece(f"        {one}", "cyan"),)
 
 
+def working() -> Line:
+    """Return what is said while an installer is at work, which may take minutes."""
+    return (Piece("   installing, then the checks run again; Ctrl-C brings everything back", "dim"),)
+
+
 def outcome(step: str, done: Done) -> Line:
     """Return what became of a step."""
     mark, style = ("✓", "green") if done.helped else ("✗", "red")
