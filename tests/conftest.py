@@ -273,3 +273,19 @@ def mnist() -> Path:
     if not folder.is_dir():
         pytest.skip("the real MNIST files are not at ../shared/mnist")
     return folder
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory) -> Path:
+    """A fresh environment with the real pip; each scratch environment is a copy of it."""
+    folder = tmp_path_factory.mktemp("made") / "environment"
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    return folder
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, made: Path):
+    """An environment of `scratch.Scratch`."""
+    from scratch import Scratch
+
+    return Scratch(tmp_path, made)
