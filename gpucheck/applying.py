@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpucheck.fixes.inprocess import Outcome, Result, TooLateError, cure
 from gpucheck.mask import VARIABLE, Mask, read_mask
@@ -70,6 +71,8 @@ def visible_devices(value: str | None = None) -> Mask:
     Args:
         value: The mask; by default that of this process. Where it has none, all GPUs are visible.
     """
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"a mask is a text, not {value!r}")
     uuids = [gpu.uuid.value for gpu in _listed().gpus.value or ()]
     value = os.environ.get(VARIABLE) if value is None else value
     if value is None:
@@ -82,13 +85,41 @@ def _checked(visible: str | int | Sequence[str | int], *, force: bool) -> tuple[
     """Return the mask, and a note where the driver could not be asked whether these GPUs are here."""
     from gpucheck.fixes import devices
 
-    text = str(visible) if isinstance(visible, (str, int)) else ",".join(map(str, visible))
+    text = _as_list(visible)
+    if text != devices.HIDE_ALL:
+        devices.well_formed(text, "visible")
     facts = _listed()
     if facts.gpus.value is None and text != devices.HIDE_ALL:
-        return text, f"not checked against the driver: {facts.gpus.missing}"
+        return ",".join(text.replace(" ", "").split(",")), f"not checked against the driver: {facts.gpus.missing}"
     entries = devices.named(facts, os.environ, text, "visible")
     devices.leave_to_scheduler(facts, os.environ, entries, "visible", force=force)
     return ",".join(entries), None
+
+
+def _as_list(visible: Any) -> str:
+    """Return what was given as a list of entries; numbers are whatever counts as one (NumPy's too).
+
+    Raises:
+        PlanError: It is something else.
+    """
+    from gpucheck.fixes import PlanError
+
+    if isinstance(visible, str):
+        return visible
+    try:
+        if hasattr(visible, "__index__"):
+            return _entry(visible)
+        if isinstance(visible, (bytes, bytearray)):
+            raise TypeError
+        return ",".join(map(_entry, visible))
+    except TypeError:
+        raise PlanError(f"visible={visible!r}: indices, UUIDs or 'none' are wanted") from None
+
+
+def _entry(one: Any) -> str:
+    if isinstance(one, bool):
+        raise TypeError
+    return one if isinstance(one, str) else str(operator.index(one))
 
 
 def _listed() -> Facts:

@@ -135,13 +135,27 @@ def shown_by(output: str, matrix: Path | None = None) -> tuple[tuple[Observation
     return tuple((one, catalogue.page(one.slug)) for one in found)
 
 
-def program(command: Sequence[str], environ: Mapping[str, str]) -> str | None:
-    """Return the file that a command starts, as execvp(3) finds it; None when there is none."""
-    return shutil.which(command[0], mode=os.F_OK, path=environ.get("PATH", os.defpath))
+def program(command: Sequence[str], environ: Mapping[str, str]) -> tuple[str | None, bool]:
+    """Return the file that a command starts, as execvp(3) finds it, and whether it may be executed.
+
+    Args:
+        command: The command.
+        environ: Its environment.
+
+    Returns:
+        None as the file where there is none.
+    """
+    path = environ.get("PATH", os.defpath)
+    file = shutil.which(command[0], path=path)
+    if file is not None:
+        return file, True
+    if os.sep in command[0]:
+        return (command[0], False) if Path(command[0]).exists() else (None, False)
+    return shutil.which(command[0], mode=os.F_OK, path=path), False
 
 
 def interpreter_of(file: str, environ: Mapping[str, str]) -> str | None:
-    """Return the Python that a program runs in: itself, or what its first line names; None when it is no Python's.
+    """Return the Python that a program runs in: itself, or what its first lines name; None when it is no Python's.
 
     Args:
         file: The program.
@@ -151,12 +165,17 @@ def interpreter_of(file: str, environ: Mapping[str, str]) -> str | None:
         return file
     try:
         with Path(file).open("rb") as opened:
-            first = opened.readline(512)
+            first, second = (opened.readline(512).decode("utf-8", "replace") for _ in range(2))
     except OSError:
         return None
-    if not first.startswith(b"#!"):
+    if not first.startswith("#!"):
         return None
-    words = first[2:].decode("utf-8", "replace").split()
+    words = first[2:].split()
     if words and Path(words[0]).name == "env":
-        words = [found] if (found := shutil.which(words[-1], path=environ.get("PATH"))) else []
+        named = [word for word in words[1:] if not word.startswith("-") and "=" not in word]
+        found = shutil.which(named[0], path=environ.get("PATH")) if named else None
+        words = [found] if found else []
+    # pip's form for paths that are long or have spaces (distlib)
+    elif quoted := re.match(r"""'{3}exec' "?([^"]+?)"? "\$0" """, second):
+        words = [quoted.group(1)]
     return words[0] if words and PYTHON_NAME.match(Path(words[0]).name) and Path(words[0]).exists() else None

@@ -108,8 +108,21 @@ def plan(
     place = places.find(to, facts.interpreter.prefix.value) if to is not None else None
     made = None
     if place is not None:
-        made = fixes.plan(facts, report.findings, environ, fixes.Options(slugs=tuple(slugs), override=override))
+        options = fixes.Options(slugs=tuple(slugs), override=override)
+        made = fixes.plan(facts, report.findings, _as_without_us(environ, place), options)
+        if place.path is not None and place.kind != "conda":
+            places.content(place, {change.name: change.after for change in made.made}, override=override)
     return Repair(steps=tuple(_step(one) for one in chosen if one.fixes), report=report, plan=made, place=place)
+
+
+def _as_without_us(environ: Mapping[str, str], place: places.Place) -> dict[str, str]:
+    """The environment before `gpucheck env`, and without what our block in the place has brought into it.
+
+    Settings that last are worked out for a fresh shell, not for one in which they were tried.
+    """
+    before = fixes.shell.remembered(environ)
+    back = {name: value for name, value in {**environ, **before}.items() if value is not None}
+    return {name: value for name, value in back.items() if name not in places.in_block(place)}
 
 
 def _step(finding: Finding) -> Step:
@@ -149,6 +162,7 @@ def change_packages(
     place = target.ask(python)
     target.permitted(place, os.environ, kind)
     tool = installer.of(place, kind=kind, environ=os.environ)
+    installer.at_home(tool, place)
     planned = installer.plan(tool, place, reinstall=step.fix.reinstall, install=step.fix.install)
     packages.replaced(place, planned)
     if not planned:
@@ -160,6 +174,7 @@ def change_packages(
     try:
         failure = installer.carry_out(tool, reinstall=step.fix.reinstall, install=step.fix.install)
         entry = packages.end(journal, entry, place)
+        failure = failure or installer.missing(target.ask(python), planned)
         failure = failure or _still_wrong(step, report, python, matrix)
     except BaseException:
         _roll_back(journal, entry, place)
@@ -199,9 +214,11 @@ def write_settings(repair: Repair, journal: Journal, *, override: bool) -> Done:
     if not values:
         return Done(helped=True, text="there is nothing to set")
     entry = settings.write(journal, repair.place, values, override=override)
+    kept = settings.kept(repair.place, values, override=override)
+    said = f"; kept as it stands there: {', '.join(kept)} (--override replaces it)" if kept else ""
     if entry is None:
-        return Done(helped=True, text=f"{repair.place.path} has these settings already")
-    return Done(helped=True, text=entry.what, entry=entry.id)
+        return Done(helped=not kept, text=f"nothing to write in {repair.place.path}{said}")
+    return Done(helped=True, text=f"{entry.what}{said}", entry=entry.id)
 
 
 def needs_asking(repair: Repair) -> bool:

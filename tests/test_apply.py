@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
-import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -161,10 +161,12 @@ def test_a_program_without_tensorflow_does_not_load_it(tmp_path) -> None:
 
 def test_visible_devices_before_cuda_has_started(stub, tmp_path) -> None:
     body = "say(gpucheck.apply(visible=[1])); say(gpucheck.apply(visible='1', memory_growth=False))\n"
+    body += "import numpy; say(gpucheck.apply(False, numpy.int64(1)))\n"
     body += "print('MASK', os.environ['CUDA_VISIBLE_DEVICES'], os.environ['CUDA_DEVICE_ORDER'])"
     told, out = program(tmp_path, body, stub())
     assert [entry[:2] for entry in told] == [
         ["visible-devices", "applied"], ["memory-growth", "applied"], ["visible-devices", "already"],
+        ["visible-devices", "already"],
     ]  # fmt: skip
     assert "MASK 1 PCI_BUS_ID" in out
 
@@ -209,7 +211,18 @@ def test_visible_devices_after_torch_was_imported_is_in_time(stub, tmp_path) -> 
 
 @pytest.mark.parametrize(
     ("visible", "why"),
-    [("[7]", "there is no GPU 7"), ("'0,0'", "twice"), ("'GPU-x'", "fits no GPU"), ("[]", "no GPU is named")],
+    [
+        ("[7]", "there is no GPU 7"),
+        ("'0,0'", "twice"),
+        ("'GPU-x'", "fits no GPU"),
+        ("[]", "no GPU is named"),
+        ("'0x1'", "not an index"),
+        ("[0.0]", "are wanted"),
+        ("True", "are wanted"),
+        ("b'1'", "are wanted"),
+        ("[-5]", "not an index"),
+        ("1.0", "are wanted"),
+    ],
 )
 def test_a_gpu_that_is_not_there_is_refused_and_nothing_is_set(stub, tmp_path, visible: str, why: str) -> None:
     body = f"try: gpucheck.apply(visible={visible})\nexcept ValueError as error: print('RAISED', error)\n"
@@ -271,7 +284,7 @@ def test_the_result_reads_well() -> None:
         done.of("never")
 
 
-def test_a_module_that_fails_to_import_raises_as_without_us(tmp_path) -> None:
+def test_a_module_that_fails_to_import_raises_as_without_us_and_may_be_tried_again(tmp_path) -> None:
     from gpucheck.fixes import postimport
 
     write(tmp_path / "broken_module_x.py", "raise RuntimeError('its own')")
@@ -284,8 +297,14 @@ def test_a_module_that_fails_to_import_raises_as_without_us(tmp_path) -> None:
         postimport.call_after("no_such_module_x", called.append)
         with pytest.raises(ModuleNotFoundError, match="no_such_module_x"):
             __import__("no_such_module_x")
+        assert called == []
+        write(tmp_path / "broken_module_x.py", "good = True")
+        assert importlib.util.find_spec("broken_module_x") is not None  # as libraries look for a framework
+        assert called == []
+        assert __import__("broken_module_x").good
+        assert [module.__name__ for module in called] == ["broken_module_x"]
+        assert not postimport.expected("broken_module_x")
     finally:
         sys.path.remove(str(tmp_path))
-    assert called == []
-    assert not postimport.expected("broken_module_x")
-    assert os.environ.get("GPUCHECK_DEBUG") is None
+        sys.modules.pop("broken_module_x", None)
+        sys.meta_path[:] = [one for one in sys.meta_path if not type(one).__module__.startswith("gpucheck")]

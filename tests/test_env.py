@@ -84,15 +84,13 @@ def test_the_whole_way_there_and_back_in_a_real_shell(shell: str, stub, tmp_path
     program = " ".join(COMMAND)
     names = f"('{MASK}', '{GROWTH}', '{BEFORE}')"
     shown = f'{sys.executable} -c "import os, json; print(json.dumps([os.environ.get(n) for n in {names}]))"'
-    if shell == "fish":
-        there, again, back = (
-            f"{program} env {o} --shell fish | source" for o in ("--gpus 1", "--devices 1", "--unset")
-        )
-    else:
-        there, again, back = (f'eval "$({program} env {o})"' for o in ("--gpus 1", "--devices 1", "--unset"))
-    script = "\n".join((there, shown, again, shown, back, shown))
+    form = "{} --shell fish | source" if shell == "fish" else 'eval "$({})"'
+    options = ("--gpus 1", "--devices 1", "", "--unset")
+    there, again, plain, back = (form.format(f"{program} env {words}") for words in options)
+    script = "\n".join((there, shown, again, shown, plain, shown, back, shown))
     out = run_shell(shell, script, **stub(CUDA_VISIBLE_DEVICES="1,0"))
-    first, second, last = map(json.loads, out.decode().splitlines())
+    first, second, third, last = map(json.loads, out.decode().splitlines())
+    assert third[0] == "1,0"  # asked for nothing, a later one goes back to what was there first
     assert first[0] == "0"
     assert second[0] == "1"
     assert last == ["1,0", None, None]

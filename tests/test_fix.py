@@ -93,7 +93,7 @@ def test_what_brings_another_error_is_rolled_back(gpucheck, tmp_path, made) -> N
     assert scratch.tree() == before
 
 
-def test_what_did_not_help_is_rolled_back(gpucheck, scratch) -> None:
+def test_what_was_not_done_is_rolled_back(gpucheck, scratch) -> None:
     """A pip that says that it has installed, and has not."""
     write(
         scratch.site / "sitecustomize.py",
@@ -102,8 +102,52 @@ def test_what_did_not_help_is_rolled_back(gpucheck, scratch) -> None:
     before = scratch.tree()
     ran = gpucheck("fix", "--apply", "--yes", "--python", scratch.python, env={**scratch.env, **QUIET})
     assert ran.status == 1
-    assert "it did not help: package-conflict is still found; everything is as it was" in ran.out
+    assert "helper is 1.0 afterwards, not 2.0; everything is as it was" in ran.out
     assert scratch.tree() == before
+
+
+def test_an_environment_with_one_package_twice(gpucheck, scratch) -> None:
+    shutil.copytree(next(scratch.site.glob("helper-1.0.dist-info")), scratch.site / "helper-0.9.dist-info")
+    about = scratch.site / "helper-0.9.dist-info/METADATA"
+    about.write_text(about.read_text().replace("Version: 1.0", "Version: 0.9"))
+    before = scratch.tree()
+    ran = gpucheck("fix", "--apply", "--yes", "--python", scratch.python, env=scratch.env)
+    if ran.status != 0:
+        assert "everything is as it was" in ran.out
+        assert scratch.tree() == before
+
+
+def test_files_of_others_that_a_new_package_overwrites_come_back(gpucheck, scratch) -> None:
+    """pip puts a wheel's files in the place of whatever lies there, and tells nobody."""
+    new = {
+        "helper/__init__.py": "version = 2\n",
+        "shared/x.py": "theirs\n",
+        "helper-2.0.data/data/etc/user.conf": "new",
+    }
+    wheel(scratch.index, "helper", "2.0", new)
+    write(scratch.site / "shared/x.py", "mine\n")
+    write(scratch.folder / "etc/user.conf", "mine\n").chmod(0o600)
+    before = scratch.tree()
+    assert gpucheck("fix", "--apply", "--yes", "--python", scratch.python, env=scratch.env).status == 0
+    assert (scratch.site / "shared/x.py").read_text() == "theirs\n"
+    assert not list(scratch.folder.glob(".gpucheck*"))
+    assert gpucheck("undo", env=scratch.env).status == 0
+    assert scratch.tree() == before
+
+
+def test_one_refusal_does_not_keep_the_other_pieces_from_being_done(gpucheck, stub, scratch, tmp_path) -> None:
+    (scratch.index / "helper-2.0-py3-none-any.whl").unlink()
+    work = tmp_path / "work"
+    work.mkdir()
+    options = ("--to", ".env", "--apply", "--yes", "--python", scratch.python)
+    ran = gpucheck("fix", *options, env={**stub(), **scratch.env}, cwd=work)
+    assert ran.status == 1
+    assert "✗ package-conflict: pip finds no way" in ran.out
+    assert "✓ settings: " in ran.out
+    write(work / "damaged.env", "# >>> gpucheck >>>\n")
+    before = scratch.tree()
+    ran = gpucheck("fix", "--to", "damaged.env", *options[2:], env={**stub(), **scratch.env}, cwd=work)
+    assert (ran.status, scratch.tree()) == (2, before)
 
 
 def test_what_fails_while_installing_is_rolled_back(gpucheck, scratch, tmp_path) -> None:

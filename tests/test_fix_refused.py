@@ -90,3 +90,10 @@ def test_only_named_findings_and_unknown_ones(gpucheck, scratch) -> None:
     wrong = gpucheck("fix", "package-conflicts", env=scratch.env)
     assert (wrong.status, wrong.err.count("\n")) == (2, 1)
     assert "did you mean package-conflict?" in wrong.err
+
+
+@pytest.mark.parametrize("name", ["PIP_PREFIX", "PIP_TARGET", "PIP_USER", "PIP_DRY_RUN"])
+def test_a_pip_that_would_install_elsewhere(gpucheck, scratch, tmp_path, name: str) -> None:
+    value = "1" if name in ("PIP_USER", "PIP_DRY_RUN") else str(tmp_path / "elsewhere")
+    refused(gpucheck, scratch, "pip is configured by", **{name: value})
+    assert not (tmp_path / "elsewhere").exists()

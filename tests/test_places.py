@@ -14,6 +14,7 @@ from conftest import write
 from gpucheck.fixes import PlanError
 from gpucheck.fixes.lasting import places, settings
 from gpucheck.fixes.lasting.journal import Journal, JournalError
+from gpucheck.fixes.shell import remembering
 
 VALUES = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_FLAGS": "--xla_gpu_cuda_data_dir=/opt/cu da"}
 
@@ -63,10 +64,10 @@ def test_what_the_file_sets_itself_is_kept(journal: Journal, tmp_path: Path, lin
     path = write(tmp_path / ".env", f"{line}\n")
     place = places.find(str(path), None)
     settings.write(journal, place, VALUES, override=False)
-    assert "TF_FORCE_GPU_ALLOW_GROWTH='true'" not in path.read_text()
+    assert "TF_FORCE_GPU_ALLOW_GROWTH=true" not in path.read_text()
     assert "XLA_FLAGS" in path.read_text()
     settings.write(journal, place, VALUES, override=True)
-    assert "TF_FORCE_GPU_ALLOW_GROWTH='true'" in path.read_text()
+    assert "TF_FORCE_GPU_ALLOW_GROWTH=true" in path.read_text()
 
 
 @pytest.mark.parametrize(
@@ -165,9 +166,30 @@ def test_fix_writes_the_safe_settings_and_undo_takes_them_back(gpucheck, stub, s
     assert "safe: TF_FORCE_GPU_ALLOW_GROWTH=true" in shown.out
     assert (work / ".env").read_text() == "A=b\n"
     gpucheck("fix", "--apply", *options, env=env, cwd=work)
-    assert "TF_FORCE_GPU_ALLOW_GROWTH='true'" in (work / ".env").read_text()
+    assert "TF_FORCE_GPU_ALLOW_GROWTH=true" in (work / ".env").read_text()
     assert gpucheck("undo", env=env).status == 0
     assert (work / ".env").read_bytes() == b"A=b\n"
+
+
+def test_what_was_tried_in_a_shell_can_be_made_to_last(gpucheck, stub, stand_in, tmp_path) -> None:
+    """Settings are worked out for a fresh shell: neither `gpucheck env` nor a loaded .envrc hides them."""
+    stand_in.tensorflow()
+    options = ("--to", ".envrc", "--apply", "--python", stand_in.python)
+    state = {"XDG_STATE_HOME": str(tmp_path / "state"), "HOME": str(tmp_path)}
+    tried = gpucheck("env", "--shell", "json", "--python", stand_in.python, env=stub()).out
+    note = remembering(json.loads(tried), {})
+    for env in ({**stub(), **note}, {**stub(), **json.loads(tried)}):
+        gpucheck("fix", *options, env={**env, **state}, cwd=tmp_path)
+        assert "TF_FORCE_GPU_ALLOW_GROWTH=true" in (tmp_path / ".envrc").read_text()
+
+
+def test_what_a_file_keeps_is_told(gpucheck, stub, stand_in, tmp_path) -> None:
+    stand_in.tensorflow()
+    write(tmp_path / ".env", "TF_FORCE_GPU_ALLOW_GROWTH=false\n")
+    env = {**stub(), "XDG_STATE_HOME": str(tmp_path / "state")}
+    ran = gpucheck("fix", "--to", ".env", "--apply", "--python", stand_in.python, env=env, cwd=tmp_path)
+    assert ran.status == 1
+    assert "kept as it stands there: TF_FORCE_GPU_ALLOW_GROWTH (--override replaces it)" in ran.out
 
 
 def test_a_dockerfile_gets_a_snippet_and_no_file_is_written(gpucheck, stub, stand_in, tmp_path) -> None:

@@ -66,6 +66,17 @@ def test_what_may_change_results_is_done_by_name_only() -> None:
         assert [change.safety for change in made.made if change.slug == slug] == [Safety.ASK]
 
 
+def test_a_schedulers_mask_is_not_unset_by_name() -> None:
+    facts = machine(gpu(0), scheduler="slurm", CUDA_VISIBLE_DEVICES="7")
+    fix = Fix(text="Unset it.", environment={"CUDA_VISIBLE_DEVICES": ""}, safety=Safety.ASK, by=("run",))
+    slug = "visible-devices-hides-gpu"
+    finding = Finding(slug=slug, severity=Severity.ERROR, title="t", cause="c", fixes=(fix,))
+    with pytest.raises(PlanError, match="slurm has set CUDA_VISIBLE_DEVICES; --force overrides"):
+        planned(facts, findings=[finding], slugs=(slug,))
+    forced = planned(facts, findings=[finding], slugs=(slug,), force=True)
+    assert forced[0].refusal is not None or "CUDA_VISIBLE_DEVICES" not in forced[1]
+
+
 def test_several_cures_of_one_list_go_together() -> None:
     facts = machine(gpu(0), LD_LIBRARY_PATH="/a:/b:/c")
     findings = [shadowing({"LD_LIBRARY_PATH": "/b:/c"}), shadowing({"LD_LIBRARY_PATH": "/a:/b"})]
@@ -131,6 +142,8 @@ def test_tensorflows_allocator() -> None:
         ("XLA_FLAGS", "--xla_c=/mine", "--xla_c=/x", None, False, "--xla_c=/mine"),
         ("XLA_FLAGS", "--xla_c=/mine --xla_a", "--xla_c=/x", None, True, "--xla_c=/x --xla_a"),
         ("XLA_FLAGS", None, "--xla_c=/x", None, False, "--xla_c=/x"),
+        ("XLA_FLAGS", "/tmp/flags.txt", "--xla_c=/x", None, False, "/tmp/flags.txt"),
+        ("XLA_FLAGS", "--a='p  q'", "--xla_c=/x", None, False, "--a='p  q' --xla_c=/x"),
         ("LD_LIBRARY_PATH", "/a:/b", "/new:/a:/b", "/a:/b", False, "/new:/a:/b"),
         ("LD_LIBRARY_PATH", "/z:/a:/b", "/b", "/a:/b", False, "/z:/b"),
         ("LD_LIBRARY_PATH", None, "/new", None, False, "/new"),

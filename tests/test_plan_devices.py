@@ -66,7 +66,8 @@ def test_an_index_means_what_nvidia_smi_shows_whatever_order_was_set() -> None:
 @pytest.mark.parametrize(
     ("devices", "why"),
     [("7", "there is no GPU 7"), ("0,0", "twice"), ("a", "not an index"), ("", "no GPU is named"),
-     ("0,GPU-1", "'GPU-1' is"),     ("GPU-", "fits 2 GPUs"), ("-1", "no GPU -1")],
+     ("0,GPU-1", "'GPU-1' is"),
+     ("GPU-", "fits 2 GPUs"), ("-1", "'-1' is not an index"), ("1x", "'1x' is not"), ("+1", "not an index")],
 )  # fmt: skip
 def test_a_gpu_that_is_not_there(devices: str, why: str) -> None:
     with pytest.raises(PlanError, match=why) as told:
@@ -105,6 +106,11 @@ def test_a_mask_that_the_driver_would_cut_is_repaired_as_asked(mask: str, repair
     made, environment = planned(machine(gpu(0), gpu(1)), {MASK: mask})
     assert environment[MASK] == repaired
     assert made.refusal is None
+
+
+def test_only_what_is_not_here_is_called_so() -> None:
+    assert planned(machine(gpu(0), gpu(1)), {MASK: "1,GPU-0"})[0].notes[0].startswith("a program") is True
+    assert "also names 9: not here" in planned(machine(gpu(0), gpu(1)), {MASK: "1,9,0"})[0].notes[0]
 
 
 @pytest.mark.parametrize("mask", ["7", "a", "GPU-x", "5,6"])

@@ -142,14 +142,39 @@ def test_programs_that_cannot_be_run(gpucheck, tmp_path) -> None:
     assert gpucheck("run", "--", "no-such-command").status == 127
     plain = write(tmp_path / "plain", "no program")
     assert gpucheck("run", "--", plain).status == 126
-    plain.chmod(0o755)
-    assert gpucheck("run", "--", plain).status == 126
+    assert gpucheck("run", "--", f"{tmp_path}/").status == 126
     lost = write(tmp_path / "lost", "#!/nope/interpreter\n")
     lost.chmod(0o755)
-    ran = gpucheck("run", "-q", "--", lost)
-    assert ran.status == 126
-    assert ran.err.count("\n") == 1
+    for explain in ((), ("--explain",)):
+        ran = gpucheck("run", "-q", *explain, "--", lost)
+        assert (ran.status, ran.err.count("\n")) == (127, 1)
     assert gpucheck("run").status == 125
+
+
+def test_programs_are_found_as_execvp_finds_them(gpucheck, tmp_path) -> None:
+    first, second = write(tmp_path / "1/tool", "no"), write(tmp_path / "2/tool", "exit $1")
+    second.chmod(0o755)
+    env = {"PATH": f"{first.parent}:{second.parent}:{os.environ['PATH']}"}
+    for explain in ((), ("--explain",)):  # a script without a first line is the shell's
+        assert gpucheck("run", "-q", *explain, "--", "tool", "5", env=env).status == 5
+    assert gpucheck("run", "--", first).status == 126
+
+
+def test_without_stderr_or_room_there_the_program_runs_all_the_same(tmp_path) -> None:
+    command = [*COMMAND, "run", "--", "sh", "-c", "exit 5"]
+    env = clean_environment()
+    assert subprocess.run(["sh", "-c", '"$@" 2>&-', "sh", *command], env=env, check=False).returncode == 5
+    explained = [*COMMAND, "run", "-q", "--explain", "--", "sh", "-c", "exit 5"]
+    assert subprocess.run(["sh", "-c", '"$@" >&-', "sh", *explained], env=env, check=False).returncode == 5
+    with Path("/dev/full").open("w") as full:
+        assert subprocess.run(command, env=env, check=False, stderr=full).returncode == 5
+        nothing = [*COMMAND, "run", "--", "no-such-command"]
+        assert subprocess.run(nothing, env=env, check=False, stderr=full).returncode == 127
+
+
+def test_a_program_that_ends_with_130_was_not_interrupted(gpucheck) -> None:
+    assert gpucheck("run", "-q", "--", "sh", "-c", "exit 130").err == ""
+    assert "interrupted" not in gpucheck("run", "-q", "--explain", "--", "sh", "-c", "exit 130").err
 
 
 def test_arguments_reach_the_program_as_they_are(gpucheck) -> None:
@@ -219,6 +244,27 @@ def test_an_attended_programs_output_passes_through_whole() -> None:
     assert done.stderr == b"e" * 300_000
 
 
+def test_a_slow_reader_gets_everything() -> None:
+    command = [*COMMAND, "run", "-q", "--explain", "--", "head", "-c", "100000", "/dev/zero"]
+    with subprocess.Popen(command, env=clean_environment(), stdout=subprocess.PIPE) as process:
+        time.sleep(4)  # longer than gpucheck waits for a pipe that is held open and silent
+        assert len(process.stdout.read()) == 100_000
+    assert process.returncode == 0
+
+
+def test_a_stream_that_does_not_block_gets_everything() -> None:
+    command = [*COMMAND, "run", "-q", "--explain", "--", "head", "-c", "1000000", "/dev/zero"]
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with (
+        subprocess.Popen(command, env=clean_environment(), stdout=writing) as process,
+        os.fdopen(reading, "rb") as pipe,
+    ):
+        os.close(writing)
+        assert len(pipe.read()) == 1_000_000
+    assert process.returncode == 0
+
+
 def test_an_attended_program_whose_reader_goes_away() -> None:
     code = "import sys\nfor n in range(100000): print('x' * 100)\nsys.exit(5)"
     command = [*COMMAND, "run", "-q", "--explain", "--", sys.executable, "-c", code]
@@ -284,6 +330,12 @@ def test_the_interpreter_is_the_programs_own(gpucheck, stub, stand_in, tmp_path)
     )
     script.chmod(0o755)
     assert gpucheck("run", "-q", "--", script, env=stub()).out == "true\n"
+    for first in (
+        f"#!/usr/bin/env -S {stand_in.python} -u\n",
+        f"#!/bin/sh\n'''exec' \"{stand_in.python}\" \"$0\" \"$@\"\n' '''\n",
+    ):
+        write(script, f"{first}import os; print(os.environ.get('TF_FORCE_GPU_ALLOW_GROWTH'))")
+        assert gpucheck("run", "-q", "--", script, env=stub()).out == "true\n"
     empty = StandIn(tmp_path / "empty")
     ran = gpucheck("run", "-q", "--", empty.python, "-c", PRINT_MASK, env=stub())
     assert ran.out.split() == ["None", "None"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -94,7 +95,7 @@ def run(arguments: list[str]) -> int:
     failed = 125 if arguments[:1] == ["run"] else 2
     try:
         status = app(args=arguments, prog_name="gpucheck", standalone_mode=False)
-        if status == INTERRUPTED:  # typer turns Ctrl-C into this status itself
+        if status == INTERRUPTED and failed == 2:  # typer turns Ctrl-C into this status itself
             sys.stderr.write("interrupted\n")
         return status if isinstance(status, int) else 0
     except UsageError as error:
@@ -119,5 +120,6 @@ def _hint(error: Any) -> str:
 def _complain(text: str, status: int, hint: str = "") -> int:
     from gpucheck.report.cleaning import clean
 
-    sys.stderr.write(f"gpucheck: {clean(text.replace(chr(10), ' '))}{hint}\n")
+    with contextlib.suppress(AttributeError, OSError):  # without stderr, or room there, the status says it
+        sys.stderr.write(f"gpucheck: {clean(text.replace(chr(10), ' '))}{hint}\n")
     return status

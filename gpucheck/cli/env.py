@@ -59,9 +59,14 @@ def env(
     from gpucheck.report import environment, text
 
     options = Options(slugs=tuple(fix or ()), gpus=gpus, devices=devices, override=override, force=force)
-    prepared = launch.prepare(options, python=python, matrix=matrix)
+    # Worked out anew from what was there before an earlier `gpucheck env`; what only that one has set goes.
+    before = shells.restoring(os.environ)
+    fresh = {name: value for name, value in {**os.environ, **before}.items() if value is not None}
+    prepared = launch.prepare(options, python=python, environ=fresh if before else None, matrix=matrix)
     values = {change.name: change.after for change in prepared.plan.made}
-    code = shells.code(shells.remembering(values, os.environ) if form in shells.SHELLS else values, form)
+    if form in shells.SHELLS:
+        values = {**before, **shells.remembering(values, fresh)}
+    code = shells.code(values, form)
     if not quiet:
         sys.stderr.write(text.typeset(environment.lines(prepared), text.console(sys.stderr, color.value)))
     emit(code)

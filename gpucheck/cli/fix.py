@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -10,6 +11,8 @@ import typer
 from gpucheck.cli.common import Color, ColorOption, MatrixOption, PythonOption, emit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gpucheck.fixes.lasting.journal import Journal
     from gpucheck.repair import Done, Repair, Step
 
@@ -80,10 +83,24 @@ class _Work:
 
         journal = Journal()
         with journal.locked():
-            helped = [self._step(step, journal) for step in self.planned.steps]
+            pieces: list[tuple[str, Callable[[Journal], bool]]] = [
+                (step.slug, functools.partial(self._step, step)) for step in self.planned.steps
+            ]
             if self.planned.plan is not None:
-                helped.append(self._settings(journal))
+                pieces.append(("settings", self._settings))
+            helped = [self._guarded(name, piece, journal, alone=len(pieces) == 1) for name, piece in pieces]
         return 0 if all(helped) else 1
+
+    def _guarded(self, name: str, piece: Callable[[Journal], bool], journal: Journal, *, alone: bool) -> bool:
+        """One refusal does not keep the other pieces from being done; of a single one it is the answer."""
+        from gpucheck import repair
+
+        try:
+            return piece(journal)
+        except ValueError as error:
+            if alone:
+                raise
+            return self._told(name, repair.Done(helped=False, text=str(error)))
 
     def _step(self, step: Step, journal: Journal) -> bool:
         from gpucheck import repair

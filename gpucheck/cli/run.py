@@ -44,30 +44,32 @@ def run(
     from gpucheck.report import environment, text
     from gpucheck.report.cleaning import clean
 
-    file = launch.program(command, os.environ)
-    if file is None:
-        sys.stderr.write(f"gpucheck: run: there is no command {clean(command[0])!r}\n")
-        raise typer.Exit(attended.NOT_FOUND)
-    if not os.access(file, os.X_OK):
-        sys.stderr.write(f"gpucheck: run: {clean(file)} may not be executed\n")
-        raise typer.Exit(attended.CANNOT_RUN)
+    file, may = launch.program(command, os.environ)
+    if file is None or not may:
+        why = (
+            f"there is no command {clean(command[0])!r}" if file is None else f"{clean(file)} may not be executed"
+        )
+        attended.tell(f"gpucheck: run: {why}\n")
+        raise typer.Exit(attended.NOT_FOUND if file is None else attended.CANNOT_RUN)
     options = Options(slugs=tuple(fix or ()), gpus=gpus, devices=devices, override=override, force=force)
     python = python or launch.interpreter_of(file, os.environ)
     prepared = launch.prepare(options, python=python, matrix=matrix)
     if dry_run or not quiet:
-        sys.stderr.write(text.typeset(environment.lines(prepared), text.console(sys.stderr, color.value)))
-        sys.stderr.flush()
+        attended.tell(lambda: text.typeset(environment.lines(prepared), text.console(sys.stderr, color.value)))
     if dry_run:
         return
     planned = prepared.plan.environment(os.environ)
     if not explain:
         raise typer.Exit(attended.replace(file, command, planned))
-    ended = attended.attend(file, command, planned)
+    try:
+        ended = attended.attend(file, command, planned)
+    except OSError as error:
+        raise typer.Exit(attended.cannot(command[0], error)) from None
     if ended.status != 0:
         from gpucheck.children import describe_status
         from gpucheck.report import afterwards
 
         seen = launch.shown_by(ended.said, matrix)
         content = afterwards.lines(describe_status(ended.status), seen, prepared.report)
-        sys.stderr.write(text.typeset(content, text.console(sys.stderr, color.value)))
+        attended.tell(lambda: text.typeset(content, text.console(sys.stderr, color.value)))
     raise typer.Exit(attended.end_like(ended.status))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from gpucheck.fixes import shell
 from gpucheck.fixes.environment import plan, safe_environment
 from gpucheck.fixes.planned import Change, Options, Plan, PlanError
 
-__all__ = ["Change", "Options", "Plan", "PlanError", "plan", "safe_environment"]
+__all__ = ["Change", "Options", "Plan", "PlanError", "plan", "safe_environment", "shell"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from gpucheck.fixes.planned import Change, Options, PlanError
@@ -118,7 +119,7 @@ def named(facts: Facts, environ: Mapping[str, str], text: str, option: str = "--
     if text.strip() == HIDE_ALL:
         return ("-1",)  # survives shells and tools that drop empty variables
     gpus = _listed(facts, option)
-    mask = read_mask(text, _uuids(facts))
+    mask = read_mask(well_formed(text, option, gpus), _uuids(facts))
     if mask.visible is None:
         return _mig_device(gpus, mask.entries, option)
     if mask.cut is not None or not mask.visible:
@@ -129,6 +130,24 @@ def named(facts: Facts, environ: Mapping[str, str], text: str, option: str = "--
     if by_indices(mask.entries):
         return _by_bus(gpus, mask.visible, environ)
     return mask.entries
+
+
+def well_formed(text: str, option: str, gpus: tuple[Gpu, ...] = ()) -> str:
+    """Return a list of GPUs as it is written; the driver would read ``1x`` as 1, nobody means that.
+
+    Raises:
+        PlanError: An entry is neither an index, nor a UUID, nor a MIG device.
+    """
+    for entry in text.split(","):
+        if not re.fullmatch(r"\s*([0-9]+|(GPU|MIG)-[0-9A-Za-z/-]*)\s*", entry, re.ASCII):
+            here = f"; here are {_shown(gpus)}" if gpus else ""
+            what = (
+                f"{entry.strip()!r} is not an index, a UUID or a MIG device"
+                if entry.strip()
+                else "no GPU is named"
+            )
+            raise PlanError(f"{option} {text}: {what}{here}")
+    return text
 
 
 def _by_bus(gpus: tuple[Gpu, ...], indices: tuple[int, ...], environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -212,7 +231,7 @@ def _as_it_is(facts: Facts, environ: Mapping[str, str], options: Options) -> Cho
             "Correct or unset it, or choose with --devices (none hides all)"
         )
     named = f"names only GPUs that are here; CUDA would have ended the list: {mask.cut}"
-    missing = sorted(set(mask.entries) - set(keep))
+    missing = [entry for entry in mask.entries if not repaired(entry, _uuids(facts))]
     notes = (f"{VARIABLE} also names {', '.join(missing)}: not here",) if missing else ()
     slug = "visible-devices-truncated" if mask.visible else "visible-devices-hides-gpu"
     return Choice(changes=tuple(_set(environ, keep, named, slug)), notes=notes)

@@ -122,6 +122,8 @@ def _asked(
     seen = facts.environment.value or {}
     current = {**environ, **{change.name: change.after for change in before if change.kept is None}}
     for fix in fixes:
+        if VARIABLE in fix.environment and not options.force and (scheduler := devices.owner(facts, environ)):
+            raise PlanError(f"--fix {slug}: {scheduler} has set {VARIABLE}; --force overrides it all the same")
         for name, wanted in fix.environment.items():
             if name == ORDER and ORDER in environ:
                 continue

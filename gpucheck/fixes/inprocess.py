@@ -104,7 +104,7 @@ def cuda_started() -> str | None:
     Asked of the driver's own library where it is loaded: cuDeviceGetCount refuses until cuInit was called.
     """
     torch = sys.modules.get("torch")
-    if torch is not None and _asked(torch.cuda.is_initialized):
+    if torch is not None and _asked(lambda: torch.cuda.is_initialized()):  # noqa: PLW0108 - it may have no cuda
         return "torch"
     tensorflow = _context()
     if tensorflow is not None and getattr(tensorflow, "_physical_devices", None):
@@ -133,13 +133,19 @@ def _growth() -> list[Result]:
         postimport.call_after("tensorflow", _after_import)
         outcome = Outcome.ALREADY if already else Outcome.APPLIED
         return [_of_growth(outcome, f"{GROWTH}=true, and set_memory_growth for every GPU when it is imported")]
+    if getattr(getattr(tensorflow, "__spec__", None), "_initializing", False):
+        os.environ[GROWTH] = "true"
+        how = f"{GROWTH}=true; it is being imported just now: call gpucheck.apply() again for set_memory_growth"
+        return [_of_growth(Outcome.APPLIED, how)]
     return [_imported(tensorflow)]
 
 
 def _after_import(tensorflow: Any) -> None:
-    """A program's own calls come later; a failure here must not be the program's."""
-    with LOCK:
-        _asked(lambda: _imported(tensorflow))
+    """A program's own calls come later; a failure here must not be the program's.
+
+    Without our lock: the import system holds one of its own, and another thread may hold ours and wait for that.
+    """
+    _asked(lambda: _imported(tensorflow))
 
 
 def _imported(tensorflow: Any) -> Result:

@@ -6,6 +6,7 @@ A finder before all others finds the module as they would and lets its loader te
 from __future__ import annotations
 
 import sys
+import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class _Finder:
-    """Watches for one module; takes itself away when it is found."""
+    """Watches for one module; takes itself away when its code has run."""
 
     def __init__(self, name: str, function: Callable[[ModuleType], None]) -> None:
-        self.name, self.function = name, function
+        self.name, self.function, self.asking = name, function, threading.local()
 
     def find_spec(
         self,
@@ -27,26 +28,33 @@ class _Finder:
         path: Sequence[str] | None = None,  # noqa: ARG002 - the signature is the import system's
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
-        """Return the module's own spec, with a loader that tells when it is done."""
-        if name != self.name:
+        """Return the module's own spec, with a loader that tells when it is done.
+
+        Programs also look for specs without importing, and imports fail and are tried again: it stays till then.
+        """
+        if name != self.name or getattr(self.asking, "now", False):
             return None
-        sys.meta_path.remove(self)
-        spec = find_spec(name)
+        self.asking.now = True
+        try:
+            spec = find_spec(name)
+        finally:
+            self.asking.now = False
         if spec is not None and spec.loader is not None:
-            _telling(spec.loader, self.function)
+            self._telling(spec.loader)
         return spec
 
+    def _telling(self, loader: Any) -> None:
+        """Let this one loader, an object of its own for every spec, tell after the module's code has run."""
+        execute = loader.exec_module
 
-def _telling(loader: Any, function: Callable[[ModuleType], None]) -> None:
-    """Let this one loader, an object of its own for every module, call the function after the module's code."""
-    execute = loader.exec_module
+        def exec_module(module: ModuleType) -> None:
+            loader.exec_module = execute
+            execute(module)
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
+            self.function(module)
 
-    def exec_module(module: ModuleType) -> None:
-        loader.exec_module = execute
-        execute(module)
-        function(module)
-
-    loader.exec_module = exec_module
+        loader.exec_module = exec_module
 
 
 def expected(name: str) -> bool:

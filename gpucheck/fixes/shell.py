@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import secrets
 import shlex
@@ -73,8 +74,10 @@ def remembered(environ: Mapping[str, str]) -> dict[str, str | None]:
         return {}
     try:
         noted = json.loads(base64.urlsafe_b64decode(text.encode()))
-        fits = all(name in KNOWN and (value is None or isinstance(value, str)) for name, value in noted.items())
-    except (ValueError, AttributeError):
+        fits = all(
+            name in KNOWN and (value is None or os.fsencode(value) is not None) for name, value in noted.items()
+        )
+    except (ValueError, AttributeError, TypeError):
         fits = False
     if not fits:
         raise PlanError(f"{BEFORE} was not written by gpucheck; unset it")
@@ -107,7 +110,10 @@ def _cmd(name: str, value: str | None) -> str:
 
 
 def _dotenv(name: str, value: str | None) -> str:
-    quoted = _present(name, value, "dotenv").replace("\\", "\\\\").replace("'", "\\'")
+    value = _present(name, value, "dotenv")
+    if re.fullmatch(r"[\w./:,=+-]+", value, re.ASCII):  # docker's --env-file knows no quotes
+        return f"{name}={value}"
+    quoted = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"{name}='{quoted}'"
 
 

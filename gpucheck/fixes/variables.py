@@ -56,11 +56,13 @@ def _parts(text: str) -> list[str]:
 
 def _keyed(name: str, current: str, wanted: str, *, override: bool) -> str | None:
     between, within = KEYED[name]
-    settings = _settings(current, between, within)
-    for key, text in _settings(wanted, between, within).items():
-        if key not in settings or override:
-            settings[key] = text
-    return between.join(settings.values()) or None
+    if name == "XLA_FLAGS" and current.strip() and not current.lstrip().startswith("-"):
+        return current  # the name of a file that holds the flags
+    settings, new = _settings(current, between, within), _settings(wanted, between, within)
+    added = [text for key, text in new.items() if key not in settings]
+    if override and len(added) < len(new):
+        return between.join({**settings, **new}.values())
+    return between.join([*([current] if current else []), *added]) or None
 
 
 def _settings(text: str, between: str, within: str) -> dict[str, str]:

@@ -28,10 +28,14 @@ def distribution(found: importlib.metadata.Distribution) -> dict[str, Any]:
 def main() -> None:
     """Print it."""
     wanted = set(sys.argv[1:])
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for one in importlib.metadata.distributions():
         name = re.sub(r"[-_.]+", "-", one.metadata["Name"] or "").lower()
-        if name and name not in found and (not wanted or name in wanted):
+        if not name or (wanted and name not in wanted):
+            continue
+        if name in found:  # a damaged environment has two of one name; the first is the one that counts
+            found[name]["files"] += distribution(one)["files"]
+        else:
             found[name] = distribution(one)
     paths = {name: sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib", "scripts")}
     marker = os.path.join(paths["stdlib"], "EXTERNALLY-MANAGED")  # noqa: PTH118

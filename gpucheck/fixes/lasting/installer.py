@@ -76,6 +76,41 @@ def of(target: Target, *, kind: str | None, environ: Mapping[str, str]) -> Insta
     raise TargetError(f"{target.python}: has no pip, and uv is not on PATH; install one of them")
 
 
+ELSEWHERE = ("target", "prefix", "root", "user", "ignore-installed", "dry-run")
+
+
+def at_home(installer: Installer, target: Target) -> None:
+    """Refuse a pip that is configured to install somewhere else.
+
+    Raises:
+        TargetError: It is, by a file or a variable.
+    """
+    if installer.name != "pip":
+        return
+    outcome = children.run([target.python, "-m", "pip", "config", "list"], DEADLINE)
+    for line in outcome.stdout.splitlines():
+        key, _, value = line.partition("=")
+        plain = value.strip("'\" ").lower()
+        if key.rpartition(".")[2] in ELSEWHERE and plain not in ("", "0", "false", "no", "off"):
+            raise TargetError(
+                f"pip is configured by {key}={value} to install elsewhere or not at all; unset it first"
+            )
+
+
+def missing(target: Target, planned: Sequence[Planned]) -> str | None:
+    """Say which planned package is not there as planned; None when all are.
+
+    Args:
+        target: The environment, asked after the installation.
+        planned: What the resolver has planned.
+    """
+    for one in planned:
+        have = target.distributions.get(one.name)
+        if have is None or have.version != one.after:
+            return f"{one.name} is {have.version if have else 'not there'} afterwards, not {one.after}"
+    return None
+
+
 def plan(
     installer: Installer, target: Target, *, reinstall: Sequence[str], install: Sequence[str]
 ) -> tuple[Planned, ...]:

@@ -22,7 +22,7 @@ from gpucheck.fixes.lasting.files import Look
 from gpucheck.record import record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 VERSION = 1
 BEGUN, DONE, UNDONE = "begun", "done", "undone"
@@ -98,7 +98,7 @@ class Journal:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = (self.folder / "lock").open("a+")
+            lock = os.fdopen(os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+")
         except OSError as error:
             raise JournalError(f"{self.folder}: the journal cannot be written: {error.strerror}") from None
         with lock:
@@ -106,19 +106,30 @@ class Journal:
                 raise JournalError("another `gpucheck fix` or `undo` is at work; wait until it has ended")
             yield
 
-    def begin(self, entry: Entry, paths: list[Path], *, linked: bool) -> Entry:
+    def begin(
+        self, entry: Entry, paths: list[Path], *, linked: bool, notes: Mapping[str, bytes] | None = None
+    ) -> Entry:
         """Keep the files as they are and write the entry down, before anything is changed.
+
+        Args:
+            entry: The change.
+            paths: Every file that it touches and that may exist.
+            linked: Whether hard links will do as copies.
+            notes: Further files of the entry's folder.
 
         Raises:
             JournalError: It cannot be written; nothing was kept then.
         """
         place = self.folder / entry.id
         try:
-            place.mkdir(parents=True)
+            place.mkdir(parents=True, mode=0o700)
             if (missing := files.room_for((path for path in paths if path.exists()), place)) > 0:
                 raise OSError(28, f"No space left on device ({missing / 2**20:.0f} MiB more are needed)")
             changes = tuple(_kept(path, number, place, linked=linked) for number, path in enumerate(paths))
-            entry = replace(entry, files=changes)
+            wanted = {one.path: one.after for one in entry.files}
+            entry = replace(entry, files=tuple(replace(one, after=wanted.get(one.path)) for one in changes))
+            for name, content in (notes or {}).items():
+                files.write_whole(place / name, content, mode=0o600)
             self.write(entry)
         except OSError as error:
             shutil.rmtree(place, ignore_errors=True)
@@ -185,8 +196,8 @@ class Journal:
         """
         if entry.state == UNDONE:
             raise JournalError(f"{entry.id} is undone already")
-        if checked and entry.state == DONE:
-            changed = [one.path for one in entry.files if not _untouched(one)]
+        if checked:
+            changed = [one.path for one in entry.files if not _untouched(one, entry.state)]
             if changed:
                 more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
                 raise JournalError(f"{changed[0]}{more} changed since {entry.id}; nothing was undone")
@@ -219,10 +230,15 @@ def _kept(path: Path, number: int, place: Path, *, linked: bool) -> FileChange:
     return FileChange(path=str(path), before=before, kept=name)
 
 
-def _untouched(change: FileChange) -> bool:
-    """Compiled files come and go by themselves."""
+def _untouched(change: FileChange, state: str) -> bool:
+    """Compiled files come and go by themselves; what a change that was cut off wanted may not be known."""
     path = Path(change.path)
-    return path.suffix == ".pyc" or files.same(files.look(path), change.after)
+    if path.suffix == ".pyc":
+        return True
+    now = files.look(path)
+    if state == DONE:
+        return files.same(now, change.after)
+    return change.after is None or files.same(now, change.after) or files.same(now, change.before)
 
 
 def _restore(change: FileChange, place: Path) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpucheck.fixes.lasting import files, installer
+from gpucheck.fixes.lasting import files
 from gpucheck.fixes.lasting.journal import Entry, FileChange, JournalError, new_id
 from gpucheck.fixes.lasting.target import Target, ask, replaceable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from gpucheck.fixes.lasting.installer import Installer, Planned
+    from gpucheck.fixes.lasting.installer import Planned
     from gpucheck.fixes.lasting.journal import Journal
 
 LISTING = "listing"  # what lay in the environment before, one path a line
@@ -41,7 +43,7 @@ def replaced(target: Target, planned: Sequence[Planned]) -> list[Path]:
 
 
 def begin(journal: Journal, target: Target, planned: Sequence[Planned], what: str, slug: str) -> Entry:
-    """Keep what a plan replaces, and note what is there.
+    """Keep what a plan replaces, note what is there, and hold every other file by a link for the time being.
 
     Raises:
         TargetError: One of the packages could not be had again.
@@ -50,18 +52,29 @@ def begin(journal: Journal, target: Target, planned: Sequence[Planned], what: st
     paths = replaced(target, planned)
     names = tuple(one.name for one in planned)
     entry = Entry(id=new_id(), what=what, slug=slug, python=target.python, names=names)
-    entry = journal.begin(entry, paths, linked=True)
-    try:
-        listing = "\0".join(sorted(_present(target.roots)))
-        files.write_whole(journal.folder / entry.id / LISTING, os.fsencode(listing))
-    except OSError as error:
-        raise JournalError(f"{journal.folder}: the journal cannot be written: {error.strerror}") from None
+    present = sorted(_present(target.roots))
+    entry = journal.begin(entry, paths, linked=True, notes={LISTING: os.fsencode("\0".join(present))})
+    _hold(_holding(target, entry), present)
     return entry
 
 
-def install(tool: Installer, *, reinstall: Sequence[str], install: Sequence[str]) -> str | None:
-    """Install. Return why it failed, or None."""
-    return installer.carry_out(tool, reinstall=reinstall, install=install)
+def _holding(target: Target, entry: Entry) -> Path:
+    """A folder on the environment's own file system, where links cost no room."""
+    return Path(target.prefix if target.virtual else target.sites[0]) / f".gpucheck-{entry.id}"
+
+
+def _hold(folder: Path, present: Sequence[str]) -> None:
+    """Link every file: an installer puts new files in the place of others' without asking, and tells nobody.
+
+    What cannot be linked is not protected: file systems without links, files of another user.
+    """
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError:
+        return
+    for number, path in enumerate(present):
+        with contextlib.suppress(OSError):
+            os.link(path, folder / str(number), follow_symlinks=False)
 
 
 def end(journal: Journal, entry: Entry, target: Target) -> Entry:
@@ -74,10 +87,10 @@ def end(journal: Journal, entry: Entry, target: Target) -> Entry:
 
 
 def with_new_files(journal: Journal, entry: Entry, target: Target) -> Entry:
-    """Add the files that were not there before and belong to a change, so that undoing it removes them.
+    """Add the files that a change has brought or overwritten, so that undoing it removes them or brings them back.
 
-    They are those of the packages concerned, of what an installer has set aside (``~name``), and those beside
-    files that were replaced; what somebody else has installed meanwhile is not among them.
+    New are those of the packages concerned, what an installer has set aside (``~name``), and those beside files
+    that were replaced; what somebody else has installed meanwhile is not among them.
     """
     before = _noted(journal, entry)
     now = ask(target.python, entry.names).distributions
@@ -88,19 +101,41 @@ def with_new_files(journal: Journal, entry: Entry, target: Target) -> Entry:
         near = path in ours or str(Path(path).parent) in beside
         return near or _set_aside(path, target) or _compiled(path, ours)
 
-    new = [path for path in sorted(_present(target.roots) - before) if belongs(path)]
-    had = {str(folder) for path in before for folder in Path(path).parents}
+    holding = _holding(target, entry)
+    overwritten = tuple(_overwritten(journal, entry, before, ours, holding))
+    shutil.rmtree(holding, ignore_errors=True)
+    new = [
+        path for path in sorted(_present(target.roots) - set(before)) if belongs(path) and not Path(path).is_dir()
+    ]
+    had = {str(folder) for path in before for folder in (Path(path), *Path(path).parents)}
     made = {str(folder) for path in new for folder in Path(path).parents} - had - set(target.roots)
     return replace(
         entry,
-        files=(*entry.files, *(FileChange(path=path) for path in new)),
+        files=(*entry.files, *overwritten, *(FileChange(path=path) for path in new)),
         folders=tuple(sorted(made, key=len, reverse=True)),
     )
 
 
-def _noted(journal: Journal, entry: Entry) -> set[str]:
+def _overwritten(
+    journal: Journal, entry: Entry, before: Sequence[str], ours: set[str], holding: Path
+) -> Iterator[FileChange]:
+    """Yield files of nobody concerned that the new packages have taken the place of; each is kept now."""
+    kept = {one.path for one in entry.files}
+    for number, path in enumerate(before):
+        held = holding / str(number)
+        if path not in ours or path in kept or not (held.exists() or held.is_symlink()):
+            continue
+        if os.path.lexists(path) and Path(path).lstat().st_ino == held.lstat().st_ino:
+            continue
+        name = f"o{number:06d}"
+        files.keep(held, journal.folder / entry.id / name, linked=True)
+        yield FileChange(path=path, before=files.look(held), kept=name)
+
+
+def _noted(journal: Journal, entry: Entry) -> list[str]:
+    """Files and folders that were there, in the order of their links."""
     try:
-        return set(os.fsdecode((journal.folder / entry.id / LISTING).read_bytes()).split("\0"))
+        return os.fsdecode((journal.folder / entry.id / LISTING).read_bytes()).split("\0")
     except OSError as error:
         raise JournalError(f"{journal.folder / entry.id}: cannot be read: {error.strerror}") from None
 
@@ -108,8 +143,9 @@ def _noted(journal: Journal, entry: Entry) -> set[str]:
 def _present(roots: Iterable[str]) -> set[str]:
     found: set[str] = set()
     for root in roots:
-        for folder, _, names in os.walk(root):
-            found.update(f"{folder}/{name}" for name in names)
+        for folder, inner, names in os.walk(root):
+            inner[:] = [name for name in inner if not name.startswith(".gpucheck-")]
+            found.update(f"{folder}/{name}" for name in (*inner, *names))
     return found
 
 

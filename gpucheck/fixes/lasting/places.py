@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BEGIN, END = "# >>> gpucheck >>>", "# <<< gpucheck <<<"
+BLOCK = re.compile(rf"^{re.escape(BEGIN)}\r?$.*?^{re.escape(END)}\r?(?:\n|$)", re.M | re.S)
 KINDS = ("dotenv", "envrc", "conda", "jupyter", "dockerfile")
 
 
@@ -114,26 +115,38 @@ def _in_block(
     path: Path, text: str, values: Mapping[str, str | None], kind: str, *, override: bool
 ) -> tuple[bytes, tuple[str, ...]]:
     """Replace the block between our marks, or add it at the end; every other byte stays."""
-    begins, ends = text.count(BEGIN), text.count(END)
-    if begins != ends or begins > 1 or (begins and text.index(BEGIN) > text.index(END)):
+    begins, ends = (re.findall(rf"^{re.escape(mark)}\r?$", text, re.M) for mark in (BEGIN, END))
+    found = BLOCK.search(text)
+    if len(begins) != len(ends) or len(begins) > 1 or (begins and found is None):
         raise PlanError(f"{path}: gpucheck's marks in it are damaged; correct or remove them")
-    block = rf"{re.escape(BEGIN)}.*?{re.escape(END)}\r?\n?"
-    outside = re.sub(block, "", text, flags=re.S)
+    outside = BLOCK.sub("", text)
     kept = () if override else tuple(name for name in values if _is_set(outside, name))
     ending = "\r\n" if "\r\n" in text else "\n"
     lines = shell.code(
         {name: value for name, value in values.items() if name not in kept}, "sh" if kind == "envrc" else "dotenv"
     )
     new = "".join(f"{line}{ending}" for line in (BEGIN, *lines.splitlines(), END)) if lines else ""
-    if begins:
-        place = text.index(BEGIN)
-        return (text[:place] + new + re.sub(block, "", text[place:], flags=re.S)).encode(), kept
+    if found is not None:
+        return (text[: found.start()] + new + text[found.end() :]).encode(), kept
     gap = "" if not text or text.endswith("\n") else ending
     return (text + gap + new).encode(), kept
 
 
 def _is_set(text: str, name: str) -> bool:
-    return re.search(rf"^\s*(?:export\s+)?{name}\s*=", text, re.M) is not None
+    """Whether a line that is no comment sets a variable, wherever in it."""
+    lines = text.lstrip("\ufeff").splitlines()
+    return any(re.search(rf"(?:^|[\s;&|]){name}\s*=", line) for line in lines if not line.lstrip().startswith("#"))
+
+
+def in_block(place: Place) -> tuple[str, ...]:
+    """Return the variables that our block in a file sets already; none where there is no such block."""
+    if place.kind not in ("dotenv", "envrc") or place.path is None:
+        return ()
+    try:
+        found = BLOCK.search(place.path.read_bytes().decode("utf-8", "replace"))
+    except OSError:
+        return ()
+    return tuple(re.findall(r"^(?:export )?([A-Z_]+)=", found.group(), re.M)) if found else ()
 
 
 def _in_kernel(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpucheck.fixes.lasting import files, places
-from gpucheck.fixes.lasting.journal import Entry, Journal, JournalError, new_id
+from gpucheck.fixes.lasting.files import Look
+from gpucheck.fixes.lasting.journal import Entry, FileChange, Journal, JournalError, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +30,8 @@ def write(
     if wanted is not None and path.exists() and path.read_bytes() == wanted:
         return None
     path = path.resolve()  # a link stays; the file behind it is what changes
-    entry = Entry(id=new_id(), what=f"settings in {path}", slug=slug)
+    made = tuple(str(folder) for folder in path.parents if not folder.exists())
+    entry = Entry(id=new_id(), what=f"settings in {path}", slug=slug, files=_wanted(path, wanted), folders=made)
     entry = journal.begin(entry, [path], linked=False)
     failure = places.set_in_conda(place, values) if wanted is None else _write(path, wanted)
     if failure is not None:
@@ -37,9 +40,26 @@ def write(
     return journal.end(entry)
 
 
+def _wanted(path: Path, content: bytes | None) -> tuple[FileChange, ...]:
+    """What the file is to become, by which a change that was cut off is told from one of the user's."""
+    if content is None:
+        return ()
+    look = Look(size=len(content), changed=0, sha256=hashlib.sha256(content).hexdigest())
+    return (FileChange(path=str(path), after=look),)
+
+
 def _write(path: Path, wanted: bytes) -> str | None:
     try:
         files.write_whole(path, wanted)
     except OSError as error:
         return f"{path}: cannot be written: {error.strerror}"
     return None
+
+
+def kept(place: Place, values: Mapping[str, str | None], *, override: bool) -> tuple[str, ...]:
+    """Return the names that a place keeps as the user has set them there.
+
+    Raises:
+        PlanError: The place cannot be read.
+    """
+    return () if place.kind == "conda" else places.content(place, values, override=override)[1]
