@@ -147,3 +147,32 @@ def test_killed_at_any_moment_the_file_is_old_or_new_and_can_be_brought_back(tmp
         if survived > 1:
             break
     assert survived > 1
+
+
+def test_a_change_that_was_cut_off_does_not_cost_later_work(journal: Journal, tmp_path: Path) -> None:
+    """The entry was begun and never ended; whether its file was written or not, what came later is not lost."""
+    from dataclasses import replace
+
+    from gpucheck.fixes.lasting import places, settings
+
+    path = write(tmp_path / ".env", "A=b\n")
+    entry = settings.write(journal, places.find(str(path), None), {"XLA_FLAGS": "--a"}, override=False)
+    journal.write(replace(entry, state="begun"))
+    written = path.read_text()
+    path.write_text(written + "MINE=1\n")
+    with pytest.raises(JournalError, match="changed since"):
+        journal.undo(journal.entry(None))
+    path.write_text(written)
+    journal.undo(journal.entry(None))
+    assert path.read_text() == "A=b\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_nobody_else_reads_the_journal(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir(mode=0o755)
+    journal = Journal(tmp_path / "state")
+    with journal.locked():
+        entry = journal.begin(Entry(id=new_id(), what="x"), [], linked=False, notes={"listing": b"x"})
+    inside = journal.folder / entry.id
+    assert inside.stat().st_mode & 0o077 == 0
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (*inside.iterdir(), journal.folder / "lock"))
