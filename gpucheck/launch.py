@@ -77,16 +77,17 @@ def prepare(
     if made.refusal is not None:
         raise LaunchError(made.refusal)
     remaining: tuple[str, ...] = ()
+    left = report.findings
     if made.visible is not None or options.slugs:
         again = probe.gather(python, deadline=timeout, environ=made.environment(environ))
         _verify(made, again)
-        found = {finding.slug for finding in diagnose(again, rows).findings}
-        remaining = tuple(slug for slug in options.slugs if slug in found)
-    curable = tuple(slug for slug in fixes.environment.curable(report.findings) if slug not in options.slugs)
+        left = diagnose(again, rows).findings
+        remaining = tuple(slug for slug in options.slugs if slug in {finding.slug for finding in left})
+    curable = tuple(slug for slug in fixes.environment.curable(left) if slug not in options.slugs)
     return Prepared(
         plan=made,
         report=report,
-        uncured=tuple(_uncured(report.findings, made, curable)),
+        uncured=tuple(_uncured(left, made, (*curable, *remaining))),
         curable=tuple(slug for slug in curable if slug not in OF_THE_MASK),
         remaining=remaining,
     )

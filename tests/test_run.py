@@ -319,6 +319,7 @@ def test_a_shadowed_cudnn_is_cured_by_name_and_the_driver_stays(gpucheck, shadow
     assert (cured.status, cured.out) == (0, "90500\n")
     assert f"LD_LIBRARY_PATH={driver}" in cured.err
     assert "still found" not in cured.err
+    assert "cures it" not in cured.err
     assert str(old) in cured.err
 
 
