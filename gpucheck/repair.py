@@ -173,7 +173,8 @@ def change_packages(
     entry = packages.begin(journal, place, planned, what, step.slug)
     try:
         failure = installer.carry_out(tool, reinstall=step.fix.reinstall, install=step.fix.install)
-        entry = packages.end(journal, entry, place)
+        entry = packages.with_new_files(journal, entry, place)
+        entry = journal.end(entry)
         failure = failure or installer.missing(target.ask(python), planned)
         failure = failure or _still_wrong(step, report, python, matrix)
     except BaseException:

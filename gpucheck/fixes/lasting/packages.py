@@ -77,15 +77,6 @@ def _hold(folder: Path, present: Sequence[str]) -> None:
             os.link(path, folder / str(number), follow_symlinks=False)
 
 
-def end(journal: Journal, entry: Entry, target: Target) -> Entry:
-    """Note what the installer has left: every file that is new or changed.
-
-    Raises:
-        JournalError: The journal cannot be written.
-    """
-    return journal.end(with_new_files(journal, entry, target))
-
-
 def with_new_files(journal: Journal, entry: Entry, target: Target) -> Entry:
     """Add the files that a change has brought or overwritten, so that undoing it removes them or brings them back.
 
