@@ -5,6 +5,7 @@ Imports nothing of ours.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
@@ -193,8 +194,9 @@ def end_like(status: int) -> int:
         Its exit status.
     """
     if status < 0:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(AttributeError, OSError):  # there may be none, or nobody who reads
+                stream.flush()
         if -status not in (signal.SIGKILL, signal.SIGSTOP):
             signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)

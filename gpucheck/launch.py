@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpucheck import fixes, probe
+from gpucheck.api import open_matrix
 from gpucheck.diagnosis import diagnose
 from gpucheck.findings import Severity
-from gpucheck.matrix import Matrix
 from gpucheck.record import record
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def prepare(
     """
     environ = os.environ if environ is None else environ
     known_slugs(options.slugs)
-    rows, facts = Matrix(overlay=matrix), probe.gather(python, deadline=timeout, environ=environ)
+    rows, facts = open_matrix(matrix), probe.gather(python, deadline=timeout, environ=environ)
     report = diagnose(facts, rows)
     made = fixes.plan(facts, report.findings, environ, options)
     if made.refusal is not None:
@@ -132,7 +132,7 @@ def shown_by(output: str, matrix: Path | None = None) -> tuple[tuple[Observation
     """
     from gpucheck import catalogue, messages
 
-    found = messages.recognise(output, Matrix(overlay=matrix).messages())
+    found = messages.recognise(output, open_matrix(matrix).messages())
     return tuple((one, catalogue.page(one.slug)) for one in found)
 
 

@@ -7,20 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpucheck import fixes, probe
+from gpucheck.api import open_matrix
 from gpucheck.diagnosis import diagnose
 from gpucheck.findings import Safety, Severity
 from gpucheck.fixes.lasting import installer, packages, places, settings, target
-from gpucheck.fixes.lasting.journal import BEGUN, Journal, JournalError
+from gpucheck.fixes.lasting.entry import BEGUN, JournalError
+from gpucheck.fixes.lasting.journal import Journal
 from gpucheck.launch import known_slugs
-from gpucheck.matrix import Matrix
 from gpucheck.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from gpucheck.findings import Finding, Fix, Report
+    from gpucheck.fixes.lasting.entry import Entry
     from gpucheck.fixes.lasting.installer import Planned
-    from gpucheck.fixes.lasting.journal import Entry
 
     Confirm = Callable[[tuple[Planned, ...]], bool]
 
@@ -103,7 +104,7 @@ def plan(
     known_slugs(slugs)
     environ = os.environ if environ is None else environ
     facts = probe.gather(python)
-    report = diagnose(facts, Matrix(overlay=matrix))
+    report = diagnose(facts, open_matrix(matrix))
     chosen = [one for one in report.findings if (one.slug in slugs if slugs else one.slug in report.root_causes)]
     place = places.find(to, facts.interpreter.prefix.value) if to is not None else None
     made = None
@@ -164,7 +165,7 @@ def change_packages(
     tool = installer.of(place, kind=kind, environ=os.environ)
     installer.at_home(tool, place)
     planned = installer.plan(tool, place, reinstall=step.fix.reinstall, install=step.fix.install)
-    packages.replaced(place, planned)
+    packages.replaced(place, planned)  # refuses before the question
     if not planned:
         return Done(helped=False, text=f"{tool.name} would change nothing: what is asked for is installed already")
     if not confirm(planned):
@@ -194,7 +195,7 @@ def _roll_back(journal: Journal, entry: Entry, place: target.Target) -> None:
 
 def _still_wrong(step: Step, before: Report, python: str, matrix: Path | None) -> str | None:
     """Run the checks again: the finding must be gone, and no other error have come."""
-    after = diagnose(probe.gather(python), Matrix(overlay=matrix))
+    after = diagnose(probe.gather(python), open_matrix(matrix))
     found = {(one.slug, one.subject): one for one in after.findings}
     if (step.slug, step.subject) in found:
         return f"it did not help: {step.slug} is still found"

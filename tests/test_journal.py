@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpucheck.fixes.lasting import files
-from gpucheck.fixes.lasting.journal import Entry, Journal, JournalError, new_id
+from gpucheck.fixes.lasting.entry import Entry, JournalError, new_id
+from gpucheck.fixes.lasting.journal import Journal
 
 VALUES = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_FLAGS": "--xla_gpu_cuda_data_dir=/opt/cu da"}
 
@@ -105,7 +106,7 @@ def test_a_kept_copy_that_is_gone(journal: Journal, tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from gpucheck.fixes.lasting import files, journal
+from gpucheck.fixes.lasting import entry as records, files, journal
 target, state, step = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 count = 0
 def counted(function):
@@ -119,7 +120,7 @@ def counted(function):
 for name in ("fsync", "replace", "link", "open", "mkdir"):
     setattr(os, name, counted(getattr(os, name)))
 book = journal.Journal(state)
-entry = book.begin(journal.Entry(id="one", what="test"), [target], linked=False)
+entry = book.begin(records.Entry(id="one", what="test"), [target], linked=False)
 files.write_whole(target, b"new")
 book.end(entry)
 print("survived")

@@ -13,7 +13,8 @@ from conftest import write
 
 from gpucheck.fixes import PlanError
 from gpucheck.fixes.lasting import places, settings
-from gpucheck.fixes.lasting.journal import Journal, JournalError
+from gpucheck.fixes.lasting.entry import JournalError
+from gpucheck.fixes.lasting.journal import Journal
 from gpucheck.fixes.shell import remembering
 
 VALUES = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_FLAGS": "--xla_gpu_cuda_data_dir=/opt/cu da"}

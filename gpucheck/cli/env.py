@@ -55,7 +55,7 @@ def env(
             raise typer.BadParameter("--unset goes with no other choice")
         emit(shells.code(shells.restoring(os.environ), form))
         return
-    from gpucheck import launch
+    from gpucheck import attended, launch
     from gpucheck.report import environment, text
 
     options = Options(slugs=tuple(fix or ()), gpus=gpus, devices=devices, override=override, force=force)
@@ -68,7 +68,7 @@ def env(
         values = {**before, **shells.remembering(values, fresh)}
     code = shells.code(values, form)
     if not quiet:
-        sys.stderr.write(text.typeset(environment.lines(prepared), text.console(sys.stderr, color.value)))
+        attended.tell(lambda: text.typeset(environment.lines(prepared), text.console(sys.stderr, color.value)))
     emit(code)
 
 

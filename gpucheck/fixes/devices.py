@@ -230,11 +230,11 @@ def _as_it_is(facts: Facts, environ: Mapping[str, str], options: Options) -> Cho
             refusal=f"{VARIABLE}={text!r} shows no GPU: {mask.cut}; here are {_shown(gpus)}. "
             "Correct or unset it, or choose with --devices (none hides all)"
         )
-    named = f"names only GPUs that are here; CUDA would have ended the list: {mask.cut}"
+    reason = f"names only GPUs that are here; CUDA would have ended the list: {mask.cut}"
     missing = [entry for entry in mask.entries if not repaired(entry, _uuids(facts))]
     notes = (f"{VARIABLE} also names {', '.join(missing)}: not here",) if missing else ()
     slug = "visible-devices-truncated" if mask.visible else "visible-devices-hides-gpu"
-    return Choice(changes=tuple(_set(environ, keep, named, slug)), notes=notes)
+    return Choice(changes=tuple(_set(environ, keep, reason, slug)), notes=notes)
 
 
 def _listed(facts: Facts, option: str) -> tuple[Gpu, ...]:

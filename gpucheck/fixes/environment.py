@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gpucheck.facts import usable_gpus
 from gpucheck.findings import Fix, Safety
 from gpucheck.fixes import devices
 from gpucheck.fixes.planned import Change, Options, Plan, PlanError
-from gpucheck.fixes.variables import PATHS, merged
+from gpucheck.fixes.variables import PATHS, merged, shortens
 from gpucheck.mask import ORDER, VARIABLE
 
 if TYPE_CHECKING:
@@ -56,13 +57,8 @@ def plan(
         if not made and slug not in mask_cured and slug not in GROWTH_SLUGS:
             notes.append(f"{slug}: not found on this machine, so there is nothing to cure")
         changes = _put_together(changes, made)
-    left = Plan(changes=tuple(changes), visible=chosen.visible, refusal=chosen.refusal)
-    return Plan(
-        changes=left.changes,
-        notes=(*notes, *_limits_of_growth(facts, left, environ)),
-        visible=left.visible,
-        refusal=left.refusal,
-    )
+    made_of = Plan(changes=tuple(changes), visible=chosen.visible, refusal=chosen.refusal)
+    return replace(made_of, notes=(*notes, *_limits_of_growth(facts, made_of, environ)))
 
 
 def safe_environment(framework: str, facts: Facts, environ: Mapping[str, str]) -> dict[str, str]:
@@ -100,7 +96,7 @@ def _growth(facts: Facts, environ: Mapping[str, str], options: Options) -> Itera
 
 
 def _set_by_user(name: str, value: str) -> str:
-    # LOG(ERROR) "... Valid values are \"true\" or \"false\"", gpu_process_state.cc and gpu_device.cc
+    # LOG(ERROR) "... Valid values are \"true\" or \"false\"", gpu_bfc_allocator.cc
     unread = name == GROWTH and value not in ("true", "false")
     return "you have set it" + (", to a value that TensorFlow does not read: true or false" if unread else "")
 
@@ -116,7 +112,7 @@ def _asked(
     if slug == MEMORY_SLUG:
         fixes = _allocators(facts, environ)
     else:
-        fixes = _fixes_of(slug, findings)
+        fixes = _fixes_of(slug, findings, facts)
         if not fixes and any(finding.slug == slug for finding in findings):
             raise PlanError(f"--fix {slug}: no environment variable cures it; see `gpucheck fix {slug}`")
     seen = facts.environment.value or {}
@@ -144,15 +140,15 @@ def _asked(
             current[name] = value
 
 
-def _fixes_of(slug: str, findings: list[Finding]) -> list[Fix]:
-    """The first environment of each finding; of shadowing, whatever takes folders out of LD_LIBRARY_PATH."""
-    found = []
+def _fixes_of(slug: str, findings: list[Finding], facts: Facts) -> list[Fix]:
+    """The first environment of each finding; of shadowing, whatever only takes folders out of LD_LIBRARY_PATH."""
+    found, path = [], (facts.environment.value or {}).get("LD_LIBRARY_PATH", "")
     for finding in findings:
         ways = [fix for fix in finding.fixes if fix.environment]
         if finding.slug == slug:
             found += ways[:1]
         elif slug == SHADOWING_SLUG:
-            found += [fix for fix in ways[:1] if fix.text.endswith("out of LD_LIBRARY_PATH.")]
+            found += [fix for fix in ways[:1] if shortens(path, fix.environment.get("LD_LIBRARY_PATH"))]
     return found
 
 
@@ -202,11 +198,8 @@ def _torch(facts: Facts) -> tuple[int, int]:
 def _put_together(before: list[Change], made: list[Change]) -> list[Change]:
     """Later changes of a variable continue earlier ones."""
     names = {change.name for change in made if change.kept is None}
-    return [change for change in before if change.name not in names] + _last_of_each(made)
-
-
-def _last_of_each(made: list[Change]) -> list[Change]:
-    return list({change.name: change for change in made}.values())
+    last = {change.name: change for change in made}
+    return [*(change for change in before if change.name not in names), *last.values()]
 
 
 def _limits_of_growth(facts: Facts, made: Plan, environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -50,6 +50,11 @@ def _path(current: str | None, wanted: str, seen: str | None) -> str | None:
     return os.pathsep.join([*added, *rest]) or None
 
 
+def shortens(before: str, after: str | None) -> bool:
+    """Whether a path is another one with folders taken out, and none put in."""
+    return after is not None and set(_parts(after)) < set(_parts(before))
+
+
 def _parts(text: str) -> list[str]:
     return [part for part in text.split(os.pathsep) if part]
 

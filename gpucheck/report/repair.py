@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from gpucheck.findings import Fix
     from gpucheck.fixes import Change
+    from gpucheck.fixes.lasting.entry import Entry
     from gpucheck.fixes.lasting.installer import Planned
-    from gpucheck.fixes.lasting.journal import Entry
     from gpucheck.repair import Done, Repair, Step
     from gpucheck.report.screen import Line
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from gpucheck.findings import Safety, Severity, Status, is_explained
@@ -136,6 +135,10 @@ def commands(slug: str, fix: Fix) -> list[str]:
 
 
 def _exports(fix: Fix) -> list[str]:
+    if not fix.environment:
+        return []
+    import shlex
+
     return [f"export {name}={shlex.quote(value)}" if value else f"unset {name}"
             for name, value in fix.environment.items()]  # fmt: skip
 

@@ -7,71 +7,19 @@ and not ended is one whose process was killed: it can be undone like any other.
 from __future__ import annotations
 
 import contextlib
-import datetime
-import json
 import os
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import platformdirs
 
 from gpucheck.fixes.lasting import files
-from gpucheck.fixes.lasting.files import Look
-from gpucheck.record import record
+from gpucheck.fixes.lasting.entry import DONE, UNDONE, Entry, FileChange, JournalError, read, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-VERSION = 1
-BEGUN, DONE, UNDONE = "begun", "done", "undone"
-
-
-class JournalError(ValueError):
-    """The journal cannot be written or read, or an entry cannot be undone; the message says why."""
-
-
-@record
-class FileChange:
-    """One file that a change touches.
-
-    Attributes:
-        path: The file.
-        before: What it looked like before; None: it did not exist.
-        kept: Name of its copy in the entry's folder, None where there was no file.
-        after: What it looked like afterwards; None: it is gone.
-    """
-
-    path: str
-    before: Look | None = None
-    kept: str | None = None
-    after: Look | None = None
-
-
-@record
-class Entry:
-    """One change.
-
-    Attributes:
-        id: Its name, from the time when it was begun.
-        what: What was done, in a sentence.
-        slug: The finding that it was to cure, or None.
-        python: The interpreter concerned, or None.
-        state: ``begun``, ``done`` or ``undone``.
-        files: Every file that it touches.
-        folders: Folders that it has made, the deepest first.
-        names: Packages that it concerns.
-    """
-
-    id: str
-    what: str
-    slug: str | None = None
-    python: str | None = None
-    state: str = BEGUN
-    files: tuple[FileChange, ...] = ()
-    folders: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
 
 
 def state_folder() -> Path:
@@ -142,8 +90,7 @@ class Journal:
         Raises:
             OSError: It cannot be written; the former state stands.
         """
-        text = json.dumps({"version": VERSION, **asdict(entry)}, indent=1) + "\n"
-        files.write_whole(self.folder / entry.id / "entry.json", text.encode(), mode=0o600)
+        files.write_whole(self.folder / entry.id / "entry.json", text_of(entry), mode=0o600)
 
     def end(self, entry: Entry) -> Entry:
         """Note what every file looks like after a change, by which undoing it knows whether it was touched since.
@@ -165,7 +112,7 @@ class Journal:
         found = []
         for path in sorted(self.folder.glob("*/entry.json")):
             with contextlib.suppress(JournalError):
-                found.append(_read(path))
+                found.append(read(path))
         return found
 
     def entry(self, name: str | None) -> Entry:
@@ -182,7 +129,7 @@ class Journal:
         path = self.folder / name / "entry.json"
         if Path(name).name != name or not path.exists():
             raise JournalError(f"there is no entry {name!r} in the journal; `gpucheck undo --list` shows them")
-        return _read(path)
+        return read(path)
 
     def undo(self, entry: Entry, *, checked: bool = True) -> Entry:
         """Bring back every file as it was, byte for byte.
@@ -214,11 +161,6 @@ class Journal:
             if one.kept is not None:
                 (self.folder / entry.id / one.kept).unlink(missing_ok=True)
         return entry
-
-
-def new_id() -> str:
-    """Return a name for an entry: the time to the microsecond, so that names are in the order of the changes."""
-    return f"{datetime.datetime.now(tz=datetime.timezone.utc):%Y%m%d-%H%M%S-%f}"
 
 
 def _kept(path: Path, number: int, place: Path, *, linked: bool) -> FileChange:
@@ -277,24 +219,3 @@ def _lock(file: IO[str]) -> bool:
     except OSError:
         return False
     return True
-
-
-def _read(path: Path) -> Entry:
-    try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if data.pop("version") != VERSION:
-            raise JournalError(f"{path}: was written by another version of gpucheck")
-        changes = tuple(
-            FileChange(**{**one, "before": _look(one["before"]), "after": _look(one["after"])})
-            for one in data.pop("files")
-        )
-        lists = {name: tuple(data[name]) for name in ("folders", "names")}
-        return Entry(**{**data, **lists, "files": changes})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, JournalError):
-            raise
-        raise JournalError(f"{path}: cannot be read: {error}") from None
-
-
-def _look(data: dict[str, Any] | None) -> Look | None:
-    return None if data is None else Look(**data)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpucheck.fixes.lasting import files
-from gpucheck.fixes.lasting.journal import Entry, FileChange, JournalError, new_id
+from gpucheck.fixes.lasting.entry import Entry, FileChange, JournalError, new_id
 from gpucheck.fixes.lasting.target import Target, ask, replaceable
 
 if TYPE_CHECKING:

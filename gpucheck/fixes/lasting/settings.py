@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpucheck.fixes.lasting import files, places
+from gpucheck.fixes.lasting.entry import Entry, FileChange, JournalError, new_id
 from gpucheck.fixes.lasting.files import Look
-from gpucheck.fixes.lasting.journal import Entry, FileChange, Journal, JournalError, new_id
+from gpucheck.fixes.lasting.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
