@@ -56,7 +56,7 @@ def test_a_failure_is_explained_from_its_output(gpucheck, stub, mixed) -> None:
     ran = gpucheck("run", "--explain", "--", sys.executable, mixed, env=stub())
     assert ran.status == 1
     assert "ValueError: Memory growth cannot differ between GPU devices" in ran.err
-    told = ran.err.split("the program ended with exit status 1")[1]
+    told = ran.err.split("the program ended: exit status 1")[1]
     assert "✗ memory-growth-mixed" in told
     assert "gpucheck run --gpus 1" in told
 

@@ -23,7 +23,7 @@ def lines(how: str, seen: tuple[tuple[Observation, Page], ...], report: Report) 
         seen: The troubles that its output shows, with their pages.
         report: The judgement of this machine.
     """
-    yield (Piece("gpucheck: ", "bold"), Piece(f"the program ended with {how}"))
+    yield (Piece("gpucheck: ", "bold"), Piece(f"the program ended: {how}"))
     for observation, page in seen:
         yield (Piece(" ✗ ", "red"), Piece(page.slug, "bold"))
         yield (Piece(f"     {observation.line}", "dim"),)
