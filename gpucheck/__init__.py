@@ -10,22 +10,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gpucheck.api import doctor, smoke
+    from gpucheck.api import doctor
     from gpucheck.applying import apply, visible_devices
+    from gpucheck.proving import smoke
 
 __all__ = ["__version__", "apply", "doctor", "smoke", "visible_devices"]
 __version__ = "0.1.0"
 
 
+_ROOMS = {"doctor": "api", "smoke": "proving", "apply": "applying", "visible_devices": "applying"}
+
+
 def __getattr__(name: str) -> Any:
-    if name in ("doctor", "smoke"):
-        from gpucheck import api
+    if name in _ROOMS:
+        import importlib
 
-        return getattr(api, name)
-    if name in ("apply", "visible_devices"):
-        from gpucheck import applying
-
-        return getattr(applying, name)
+        return getattr(importlib.import_module(f"gpucheck.{_ROOMS[name]}"), name)
     raise AttributeError(f"module 'gpucheck' has no attribute {name!r}")
 
 

@@ -1,4 +1,4 @@
-"""The program without a screen: what `gpucheck.doctor` and `gpucheck.smoke` do, and the commands call."""
+"""The program without a screen: what `gpucheck.doctor` does, and the commands call."""
 
 from __future__ import annotations
 
@@ -6,23 +6,20 @@ import datetime
 import functools
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gpucheck import probe
 from gpucheck.diagnosis import diagnose
-from gpucheck.findings import NOTEBOOK, FailOn, Severity
+from gpucheck.findings import NOTEBOOK, FailOn
 from gpucheck.matrix import Matrix, MatrixError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gpucheck.checks import Check
     from gpucheck.facts import Facts
     from gpucheck.findings import CheckResult, Report
     from gpucheck.recommend import Recommendation
     from gpucheck.refresh.run import Changes
-
-    Listener = Callable[[str, dict[str, Any]], None]
 
 
 def _in_notebook(report: Report) -> str:
@@ -60,69 +57,12 @@ def doctor(
     Raises:
         ValueError: The interpreter, a requirement or a row of the matrix cannot be used.
     """
-    requirements = _requirements(require)
-    threshold, rows = FailOn(fail_on), _matrix(matrix)
+    requirements = read_requirements(require)
+    threshold, rows = FailOn(fail_on), open_matrix(matrix)
     if facts is None:
         facts = probe.gather(python, deadline=timeout, deep=deep)
     demanded = [judge(facts) for judge in requirements]
     return diagnose(facts, rows, fail_on=threshold, demanded=demanded)
-
-
-def smoke(
-    framework: str = "all",
-    python: str | None = None,
-    *,
-    device: str = "auto",
-    data: Path | str | None = None,
-    seed: int = 0,
-    require: Sequence[str] = (),
-    matrix: Path | None = None,
-    fail_on: str = "error",
-    timeout: float = 300.0,
-    fix: bool = True,
-    listen: Listener = lambda _framework, _event: None,
-) -> Report:
-    """Train the reference network and say whether convolution ran where and as it should.
-
-    Args:
-        framework: ``torch``, ``tf`` or ``all`` that are installed.
-        python: Another interpreter to train in.
-        device: ``auto`` (the GPU where one is present), ``gpu`` or ``cpu``.
-        data: Folder with the four MNIST files; None takes the built-in digits.
-        seed: Seed of weights and order.
-        require: Demands such as ``gpu>=4``.
-        matrix: A folder of rows to lay over the shipped matrix.
-        fail_on: Least severity that makes the exit status 1.
-        timeout: Seconds that one framework may take.
-        fix: Whether the safe cures are applied first: memory growth, a device mask that the driver would cut.
-        listen: Called with the framework and each of its events.
-
-    Raises:
-        ValueError: An argument or a data file cannot be used.
-    """
-    from gpucheck.smoketest import Request, train_all
-
-    request = Request(
-        framework=framework,
-        python=python,
-        device=device,
-        data=Path(data) if data is not None else None,
-        seed=seed,
-        deadline=timeout,
-        fix=fix,
-    )
-    requirements = _requirements(require)
-    threshold, rows = FailOn(fail_on), _matrix(matrix)
-    facts = train_all(request, probe.gather(python), listen)
-    demanded = [judge(facts) for judge in requirements]
-    proof = diagnose(facts, rows, fail_on=threshold, demanded=demanded, select=_of_smoke)
-    if any(finding.severity is Severity.ERROR for finding in proof.findings):
-        # Only a run that failed asks what is wrong with the machine: a proof is worth more than a doubt.
-        trained = {run.framework for run in facts.smoke}
-        concerned = tuple(framework for framework in facts.frameworks if framework.name in trained)
-        facts = replace(facts, frameworks=concerned)
-        return diagnose(facts, rows, fail_on=threshold, demanded=demanded)
-    return proof
 
 
 def matrix_check(
@@ -159,7 +99,7 @@ def matrix_check(
     from gpucheck.describe.files import read
     from gpucheck.describe.machine import variant as read_variant
 
-    rows, threshold = _matrix(matrix), FailOn(fail_on)
+    rows, threshold = open_matrix(matrix), FailOn(fail_on)
     asked = [describe.parse(text) for text in wanted] + [one for file in files for one in read(file)]
     if variant is not None:
         label = read_variant(variant)
@@ -202,7 +142,7 @@ def recommend(
     from gpucheck.describe.machine import variant as read_variant
     from gpucheck.recommend import recommendation
 
-    rows = _matrix(matrix)
+    rows = open_matrix(matrix)
     if driver is None and not gpus and os is None and processor is None:
         machine = describe.reduced(_this_machine(python))
     else:
@@ -249,10 +189,10 @@ def refresh(
     from gpucheck.refresh import run
 
     today = datetime.datetime.now(tz=datetime.timezone.utc).date()
-    return run.refresh(_matrix(matrix), only, today, target=target, every=every, listen=listen)
+    return run.refresh(open_matrix(matrix), only, today, target=target, every=every, listen=listen)
 
 
-def _requirements(texts: Sequence[str]) -> list[Callable[[Facts], CheckResult]]:
+def read_requirements(texts: Sequence[str]) -> list[Callable[[Facts], CheckResult]]:
     """Read demands before anything is probed, so that a wrong one is told at once."""
     if not texts:
         return []
@@ -262,16 +202,11 @@ def _requirements(texts: Sequence[str]) -> list[Callable[[Facts], CheckResult]]:
 
 
 def open_matrix(overlay: Path | None = None) -> Matrix:
-    """Return the matrix, with rows of the user's own over it where a folder is named.
+    """Return the matrix; the user's own rows are read as a whole first, so that a bad one is told at once.
 
     Raises:
         MatrixError: A row of the user's own cannot be used.
     """
-    return _matrix(overlay)
-
-
-def _matrix(overlay: Path | None) -> Matrix:
-    """Return the matrix; the user's own rows are read as a whole first, so that a bad one is told at once."""
     rows = Matrix(overlay=overlay)
     if overlay is not None:
         from gpucheck.matrix.validate import problems
@@ -280,7 +215,3 @@ def _matrix(overlay: Path | None) -> Matrix:
         if found:
             raise MatrixError(f"--matrix {overlay}: {found[0]}")
     return rows
-
-
-def _of_smoke(check: Check) -> bool:
-    return check.family == "smoke" or check.name == "driver-is-real"

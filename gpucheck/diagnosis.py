@@ -55,6 +55,7 @@ def diagnose(
         facts,
         frameworks=tuple(one for one in facts.frameworks if one.name in FRAMEWORKS),
         smoke=tuple(run for run in facts.smoke if run.framework in FRAMEWORKS),
+        distributed=tuple(run for run in facts.distributed if run.framework in FRAMEWORKS),
     )
     chosen = [check for check in all_checks() if select(check) and (check.by_rows or not facts.described)]
     results = [result for check in chosen for result in run_check(check, facts, matrix)]

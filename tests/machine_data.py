@@ -9,6 +9,7 @@ from typing import Any
 
 from gpucheck.facts import (
     Answer,
+    Compiled,
     Convolution,
     Dependency,
     DeviceNode,
@@ -21,15 +22,18 @@ from gpucheck.facts import (
     GpuProcess,
     Interpreter,
     Library,
+    Observation,
     OtherInterpreter,
     PackageFile,
     PciCard,
+    Retry,
     SmokeData,
     SmokeRun,
     System,
     absent,
     seen,
 )
+from gpucheck.facts.arithmetic import arithmetic_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -130,8 +134,17 @@ def smoke(table: dict[str, Any]) -> SmokeRun:
         grad_weight=errors,
     )  # fmt: skip
     data = SmokeData(name="digits", train=7000, test=2000)
+    own["observations"] = tuple(
+        Observation(slug=slug, line=slug, source="test") for slug in own.get("observations", [])
+    )
+    own["retries"] = tuple(Retry(environment={"A": "b"}, **one) for one in own.get("retries", []))
     if "failure" in own:
         return SmokeRun(**{"data": data, "failure_stage": "train", **own})
+    if "compiled_error" in own:
+        worse = Errors(norm=own["compiled_error"], maximum=own["compiled_error"])
+        made = Compiled(forward=worse, grad_input=worse, grad_weight=worse, arithmetic=arithmetic_of((worse,)))
+        convolution = replace(convolution, compiled=made)
+        del own["compiled_error"]
     if own.pop("no_limit", False):
         own["accuracy_limit"] = None
     return SmokeRun(
@@ -141,6 +154,8 @@ def smoke(table: dict[str, Any]) -> SmokeRun:
             "accuracy_limit": 0.965,
             "convolution": convolution,
             "device": "cpu",
+            "data_kept": True,
+            "weights_moved": (0.2, 0.3),
             **own,
         }
     )

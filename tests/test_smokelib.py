@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(ROOT / "gpucheck/smoketest/children"))
 
-from smokelib import convolution, digits, idx, model
+from smokelib import control, convolution, course, digits, idx, recipe, weights
 from smokelib.session import BadInput
 
 from gpucheck.facts import Errors
-from gpucheck.smoketest.arithmetic import arithmetic_of
-from gpucheck.smoketest.models import REFERENCE
+from gpucheck.facts.arithmetic import arithmetic_of
+from gpucheck.smoketest.layers import described
+from gpucheck.smoketest.models import MODELS, REFERENCE
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
@@ -215,34 +216,71 @@ def test_a_nan_is_seen(bad: float) -> None:
     assert arithmetic_of((errors["forward"],)) == "fp32"
 
 
-def test_weights_have_the_networks_shapes() -> None:
-    made = model.weights(list(REFERENCE.layers), 0)
-    shapes = [array.shape for own in made for array in own]
-    assert shapes == [
-        (16, 1, 5, 5),
-        (16,),
-        (16,),
-        (32, 16, 3, 3),
-        (32,),
-        (32,),
-        (32,),
-        (64, 800),
-        (64,),
-        (10, 64),
-        (10,),
-    ]
-    assert sum(array.size for own in made for array in own) == 57_050
+# Counted by hand from the tutorials' texts (lenet5: (5*5+1)*6, (5*5*6+1)*16, (5*5*16+1)*120, (120+1)*84,
+# (84+1)*10).
+PARAMETERS = {
+    "reference": (400, 32, 4640, 64, 51264, 650),
+    "conv8-sgd": (80, 162360, 1210),
+    "lenet5": (156, 2416, 48120, 10164, 850),
+    "cnn-1024": (832, 51264, 3212288, 10250),
+    "cnn-64": (320, 18496, 102464, 650),
+    "cnn-128": (156, 2416, 100480, 1290),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_parameters_layer_by_layer(name: str) -> None:
+    layers = described(MODELS[name].layers)
+    made = weights.weights(layers, 0)
+    assert tuple(sum(array.size for array in own) for own in made if own) == PARAMETERS[name]
+    assert all(array.dtype == np.float32 for own in made for array in own)
+    assert layers[-1]["output"] == (10,)
+
+
+@pytest.mark.parametrize(
+    ("start", "weight", "bias"),
+    [
+        ("fan_in_uniform", 1 / np.sqrt(150), 1 / np.sqrt(150)),
+        ("he_uniform", np.sqrt(6 / 150), 0),
+        ("glorot_uniform", np.sqrt(6 / (150 + 400)), 0),
+        ("xavier_uniform", np.sqrt(6 / (150 + 400)), 1 / np.sqrt(150)),
+    ],
+)
+def test_uniform_initialisers_fill_their_bounds(start: str, weight: float, bias: float) -> None:
+    made = weights.draw(np.random.default_rng(0), start, [(16, 6, 5, 5), (16,)])
+    assert 0.98 * weight < np.abs(made[0]).max() <= weight
+    assert 0.8 * bias <= np.abs(made[1]).max() <= bias
+
+
+def test_the_truncated_normal_stays_within_two_deviations() -> None:
+    made = weights.draw(np.random.default_rng(0), "normal_0.05", [(128, 784), (128,)])
+    assert 0.099 < np.abs(made[0]).max() <= 0.1
+    assert made[0].std() == pytest.approx(0.05 * 0.88, rel=0.01)  # a normal cut at two deviations
+    assert (made[1] == np.float32(0.05)).all()
 
 
 def test_each_step_sees_whole_batches_of_different_images() -> None:
-    order = model.order({"examples": 2600, "batch": 256}, 1000, 0)
+    order = recipe.order({"examples": 2600, "batch": 256, "sampling": "shuffle"}, 1000, 0)
     assert order.shape == (10, 256)
     assert len(set(order.ravel()[:1000])) == 1000
     assert order.max() < 1000
 
 
+def test_an_epoch_sees_no_image_twice() -> None:
+    order = recipe.order({"epochs": 3, "batch": 300, "sampling": "shuffle"}, 1000, 0)
+    assert order.shape == (9, 300)
+    for epoch in range(3):
+        assert len(set(order[3 * epoch : 3 * epoch + 3].ravel())) == 900
+    drawn = recipe.order({"epochs": 1, "batch": 100, "sampling": "replacement"}, 1000, 0)
+    assert len(set(drawn.ravel())) < 700  # about 632 of 1,000 draws with replacement are different
+
+
+def test_a_batch_is_no_larger_than_the_data() -> None:
+    assert recipe.order({"epochs": 2, "batch": 300, "sampling": "shuffle"}, 50, 0).shape == (2, 50)
+
+
 def test_the_rate_goes_up_and_down_once() -> None:
-    rates = model.rates(REFERENCE.recipe, 100)
+    rates = recipe.rates(REFERENCE.quick, 100)
     top = int(np.argmax(rates))
     assert len(rates) == 100
     assert (np.diff(rates[: top + 1]) > 0).all()
@@ -250,4 +288,43 @@ def test_the_rate_goes_up_and_down_once() -> None:
     assert rates[top] == pytest.approx(0.02, rel=0.01)
     assert rates[0] == pytest.approx(0.02 / 25)
     assert rates[-1] < 1e-4
-    assert len(model.rates(REFERENCE.recipe, 1)) == 1
+    assert len(recipe.rates(REFERENCE.quick, 1)) == 1
+    assert set(recipe.rates(MODELS["cnn-64"].original, 5)) == {np.float32(1e-3)}
+
+
+def test_folds_hold_each_image_out_once() -> None:
+    splits = recipe.splits({"folds": 5, "validation": None}, 1003)
+    held = np.concatenate([out for _, out in splits])
+    assert sorted(held) == list(range(1003))
+    for chosen, out in splits:
+        assert not set(chosen) & set(out)
+        assert len(chosen) + len(out) == 1003
+    ((chosen, out),) = recipe.splits({"folds": 0, "validation": 100}, 1000)
+    assert (len(chosen), len(out), out[0]) == (900, 100, 900)
+
+
+def test_reports_are_the_ends_of_epochs() -> None:
+    assert recipe.reports({"epochs": 4}, 40) == [10, 20, 30, 40]
+    assert recipe.reports({"examples": 1}, 3) == [1, 2, 3]
+    assert len(recipe.reports({"examples": 1}, 140)) == 20
+    pauses = recipe.pauses({"epochs": 4}, 4000)
+    assert set(recipe.reports({"epochs": 4}, 4000)) <= set(pauses)
+    assert len(pauses) <= 104
+
+
+def test_the_control_tells_shuffled_labels_and_noise(mnist: Path) -> None:
+    arrays, _ = idx.load(str(mnist))
+    images, labels, tests, answers = (arrays[name] for name in idx.NAMES)
+    rng = np.random.default_rng(0)
+    assert control.nearest_mean(images, labels, tests, answers) == pytest.approx(0.8203)
+    assert control.nearest_mean(images, rng.permutation(labels), tests, answers) < 0.2
+    assert control.neighbour_correlation(images) > 0.7
+    assert abs(control.neighbour_correlation(rng.integers(0, 256, images.shape, np.uint8))) < 0.01
+    assert control.neighbour_correlation(np.zeros_like(images)) == 0
+
+
+def test_the_measure_of_answers() -> None:
+    logits = np.array([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]], np.float32)
+    found = course.measure(logits, np.array([0, 1, 1]))
+    assert found["accuracy"] == pytest.approx(2 / 3)
+    assert found["loss"] == pytest.approx(np.mean(np.log(1 + np.exp([-2.0, -1.0, 3.0]))))

@@ -10,15 +10,18 @@ from gpucheck.checks import (
     architecture,
     cards,
     chips,
+    convolution,
     cuda,
     cudnn,
     deep,
     devices,
+    distributed,
     driver,
     framework,
     health,
     interpreter,
     kernel_log,
+    learning,
     libraries,
     mask,
     ownership,
@@ -39,7 +42,7 @@ FAMILIES = tuple(
     for module in (
         *(driver, wsl, devices, chips, kernel_log, answers, cards, health, use, mask),
         *(interpreter, framework, cuda, architecture, packages, ownership, libraries, cudnn, sublibraries),
-        *(resources, deep, smoke),
+        *(resources, deep, smoke, convolution, learning, distributed),
     )
 )
 

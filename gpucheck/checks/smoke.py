@@ -1,22 +1,49 @@
-"""Did the smoke training finish, on the right device, with right numbers, and did it learn?"""
+"""Did the smoke training finish, and on the right device?"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gpucheck.checks.reading import FRAMEWORK_NAMES, gpu_present
+from gpucheck.checks.driver import driver_is_real
+from gpucheck.checks.reading import FRAMEWORK_NAMES, gpu_present, working_gpus
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
-from gpucheck.findings import Evidence, Finding, Fix, Severity
+from gpucheck.checks.troubles import TROUBLES
+from gpucheck.checks.use import holders
+from gpucheck.checks.ways import by_environment
+from gpucheck.findings import Confidence, Evidence, Finding, Fix, Safety, Severity, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gpucheck.facts import Errors, Facts, SmokeRun
+    from gpucheck.facts import Facts, Retry, SmokeRun
     from gpucheck.matrix import Matrix
 
 
 # A GPU's trouble cannot be the cause of what fails before the device is opened.
 BEFORE_THE_DEVICE = ("start", "import", "data")
+# The troubles that matrix/messages.toml knows by their words.
+BY_WORDS = (
+    "cudnn-version-mismatch", "cudnn-sublibrary-mismatch", "cudnn-init-failed", "cudnn-missing",
+    "memory-growth-mixed", "memory-growth-late", "memory-growth-lost-to-limit", "visible-devices-late",
+    "gpu-out-of-memory", "compute-capability-unsupported", "device-in-use", "device-side-assert",
+    "illegal-memory-access", "uncorrectable-ecc", "gpu-lost", "cpu-only-build", "cuda-library-missing",
+    "libdevice-missing", "numpy-abi-mismatch", "torch-torchvision-mismatch", "cublas-not-initialized",
+)  # fmt: skip
+# What it means that a cure has helped.
+CURED = {
+    "memory-growth": (
+        "gpu-out-of-memory",
+        "Under memory growth the same training passes: memory was short, and no version is at fault.",
+        "Switch memory growth on.",
+    ),
+    "own-libraries": (
+        "ld-library-path-shadowing",
+        "With the framework's own CUDA libraries first the same training passes: libraries of the same name that "
+        "are found before them are at fault, not the framework's package.",
+        "Put the framework's own CUDA libraries first.",
+    ),
+}
 
 
 @check("smoke-finished", "smoke-failed", "smoke-not-started", decisive=True)
@@ -41,31 +68,127 @@ def _failed(run: SmokeRun) -> Finding:
         subject=run.framework,
         title=f"{title}, in its stage {run.failure_stage!r}",
         cause=run.failure or "",
-        evidence=tuple(Evidence(text=line, source="the child's output") for line in run.log),
+        evidence=tuple(Evidence(text=line, source="the training's output") for line in run.log),
     )
 
 
-@check("smoke-on-gpu", "silent-cpu-fallback", "ran-on-cpu", "convolution-without-cudnn", decisive=True)
-def smoke_on_gpu(facts: Facts, _: Matrix) -> Iterator[Said]:
+@check("no-known-trouble-shown", *BY_WORDS)
+def no_known_trouble_shown(facts: Facts, _: Matrix) -> Iterator[Said]:
+    """What a failed training printed shows no trouble that is known by its words."""
+    for run in facts.smoke:
+        known = [one for one in run.observations if one.slug in BY_WORDS]
+        if run.failure is None and not run.observations:
+            yield skipped("it did not fail", run.framework)
+        elif known:  # the rows of messages stand in the order in which they decide
+            yield broken(_shown(facts, run, known[0].slug))
+        else:
+            yield holds("no known words", run.framework)
+
+
+def _shown(facts: Facts, run: SmokeRun, slug: str) -> Finding:
+    told = [one for one in run.observations if one.slug == slug]
+    lines = tuple(Evidence(text=one.line, source=one.source) for one in told)
+    who = (
+        tuple(line for gpu in working_gpus(facts) for line in holders(gpu)) if slug == "gpu-out-of-memory" else ()
+    )
+    trouble = TROUBLES[slug]
+    cured = {CURED[one.cure][0] for one in run.retries if one.passed}
+    vain = [one for one in run.retries if not one.passed]
+    return Finding(
+        slug=slug,
+        severity=Severity.ERROR,
+        subject=run.framework,
+        title=f"{FRAMEWORK_NAMES[run.framework]}'s own output shows it: {slug.replace('-', ' ')}",
+        cause=trouble.meaning
+        + (" No cure that was tried helped; see the evidence." if vain and not cured else ""),
+        confidence=Confidence.LIKELY,
+        evidence=(*lines, *who, *_tried(run)),
+        fixes=(Fix(text=trouble.remedy),),
+    )
+
+
+def _tried(run: SmokeRun) -> tuple[Evidence, ...]:
+    return tuple(
+        Evidence(text=f"once more with {one.cure.replace('-', ' ')}: {one.failure or 'it passes'}",
+                 source="gpucheck smoke")
+        for one in run.retries
+    )  # fmt: skip
+
+
+@check("passes-without-a-cure", "gpu-out-of-memory", "ld-library-path-shadowing")
+def passes_without_a_cure(facts: Facts, _: Matrix) -> Iterator[Said]:
+    """A training that failed does not pass under memory growth or with the framework's own libraries first."""
+    for run in facts.smoke:
+        cure = next((one for one in run.retries if one.passed), None)
+        if cure is not None:
+            yield broken(_cured(facts, run, cure))
+        else:
+            yield (
+                holds("no cure changes it", run.framework)
+                if run.retries
+                else skipped("none was tried", run.framework)
+            )
+
+
+def _cured(facts: Facts, run: SmokeRun, cure: Retry) -> Finding:
+    slug, cause, text = CURED[cure.cure]
+    who = (
+        tuple(line for gpu in working_gpus(facts) for line in holders(gpu)) if cure.cure == "memory-growth" else ()
+    )
+    fix = by_environment(text, cure.environment)
+    return Finding(
+        slug=slug,
+        severity=Severity.ERROR,
+        subject=run.framework,
+        title=f"{FRAMEWORK_NAMES[run.framework]} fails, and passes with {cure.cure.replace('-', ' ')}",
+        cause=cause,
+        evidence=(*_tried(run), *who),
+        fixes=(replace(fix, safety=Safety.SAFE) if cure.cure == "memory-growth" else fix,),
+    )
+
+
+@check(
+    "smoke-on-gpu", "silent-cpu-fallback", "ran-on-cpu", "convolution-without-cudnn", "simulated-driver",
+    decisive=True,
+)  # fmt: skip
+def smoke_on_gpu(facts: Facts, matrix: Matrix) -> Iterator[Said]:
     """Where a GPU is present the training ran on it, unless the CPU was asked for."""
     for run in facts.smoke:
         if run.device is None:
             yield skipped("it did not come to its device", run.framework)
         elif run.device != "cpu":
-            yield _proof(run)
+            yield _proof(run, _simulated(facts, matrix))
         elif run.asked == "cpu" or not gpu_present(facts):
             yield broken(_ran_on_cpu(run))
         else:
             yield broken(_fell_back(run))
 
 
-def _proof(run: SmokeRun) -> Said:
+def _simulated(facts: Facts, matrix: Matrix) -> bool:
+    return any(said.status is Status.FAIL for said in driver_is_real(facts, matrix))
+
+
+def _proof(run: SmokeRun, simulated: bool) -> Said:
+    if run.convolution.gpu_proved and simulated:
+        return broken(_by_a_stub(run))
     if run.convolution.gpu_proved:
         return holds(f"convolution proved on {run.device_name or run.device} through cuDNN", run.framework)
     reason = run.convolution.reason or "no witness was heard"
     if run.convolution.gpu_proved is False:
         return broken(_without_cudnn(run, reason))
     return unknown(f"ran on {run.device}, but convolution there is not proved: {reason}", run.framework)
+
+
+def _by_a_stub(run: SmokeRun) -> Finding:
+    return Finding(
+        slug="simulated-driver",
+        severity=Severity.ERROR,
+        subject=run.framework,
+        title=f"{FRAMEWORK_NAMES[run.framework]} trained on a simulated GPU: that is no proof",
+        cause="No kernel module stands behind the driver library that answers.",
+        evidence=(Evidence(text=f"device {run.device} {run.device_name or ''}".strip(), source=run.framework),),
+        fixes=(Fix(text="Take the stub driver's folder out of LD_LIBRARY_PATH, or train on a real GPU."),),
+    )
 
 
 def _without_cudnn(run: SmokeRun, reason: str) -> Finding:
@@ -104,97 +227,7 @@ def _fell_back(run: SmokeRun) -> Finding:
         cause="The framework saw no usable GPU and said nothing.",
         evidence=(
             Evidence(text=f"device {run.device}", source=run.framework),
-            *(Evidence(text=line, source="the child's output") for line in run.log),
+            *(Evidence(text=line, source="the training's output") for line in run.log),
         ),
         fixes=(Fix(text="If the CPU is meant, say so.", commands=("gpucheck smoke --device cpu",)),),
-    )
-
-
-@check("convolution-right", "convolution-wrong", "tf32-in-use")
-def convolution_right(facts: Facts, _: Matrix) -> Iterator[Said]:
-    """Forward convolution and both gradients agree with a float64 reference."""
-    for run in facts.smoke:
-        seen = run.convolution
-        parts = {"forward": seen.forward, "grad_input": seen.grad_input, "grad_weight": seen.grad_weight}
-        errors = {name: error for name, error in parts.items() if error is not None}
-        if len(errors) < len(parts):
-            reason = "the training failed before" if run.failure else "the child did not report it"
-            yield skipped(reason, run.framework) if run.failure else unknown(reason, run.framework)
-            continue
-        if seen.arithmetic is None:
-            yield broken(_wrong(run, errors))
-        elif seen.arithmetic != "fp32" and run.device == "cpu":
-            yield broken(_wrong(run, errors, Severity.WARN))
-        elif seen.arithmetic == "tf32":
-            yield broken(_tf32(run, errors))
-        else:
-            yield holds(f"{seen.arithmetic}, {seen.backend or 'backend not known'}", run.framework)
-
-
-def _measured(errors: dict[str, Errors]) -> tuple[Evidence, ...]:
-    return tuple(
-        Evidence(text=f"{name}: relative error {error.norm:.1e} (norm), {error.maximum:.1e} (largest)",
-                 source="against a float64 reference")
-        for name, error in errors.items()
-    )  # fmt: skip
-
-
-def _wrong(run: SmokeRun, errors: dict[str, Errors], severity: Severity = Severity.ERROR) -> Finding:
-    files = tuple(Evidence(text="mapped", source=library.path) for library in run.convolution.libraries)
-    return Finding(
-        slug="convolution-wrong",
-        severity=severity,
-        subject=run.framework,
-        title=f"{FRAMEWORK_NAMES[run.framework]} computes convolutions wrongly on {run.device}",
-        cause="The numbers differ from the float64 reference by more than bfloat16 arithmetic would."
-        if run.convolution.arithmetic is None
-        else f"The errors have the size of {run.convolution.arithmetic}, which a CPU uses only if it is told to.",
-        evidence=(*_measured(errors), *files),
-        fixes=(Fix(text="Run again with --device cpu: if that is right, suspect the card or its libraries."),),
-    )
-
-
-def _tf32(run: SmokeRun, errors: dict[str, Errors]) -> Finding:
-    return Finding(
-        slug="tf32-in-use",
-        severity=Severity.INFO,
-        subject=run.framework,
-        title=f"{FRAMEWORK_NAMES[run.framework]} convolves float32 numbers in TF32",
-        cause="It is the framework's default on this card; the errors have TF32's size.",
-        evidence=_measured(errors),
-    )
-
-
-@check("smoke-learned", "training-does-not-learn", decisive=True)
-def smoke_learned(facts: Facts, _: Matrix) -> Iterator[Said]:
-    """The training reaches the accuracy that every healthy machine reaches."""
-    for run in facts.smoke:
-        if run.failure is not None:
-            yield skipped("the training failed before", run.framework)
-        elif run.accuracy is None:
-            yield unknown("the child reported no accuracy", run.framework)
-        elif run.accuracy_limit is None:
-            yield unknown("the data is not the well-known MNIST: no accuracy is known to expect", run.framework)
-        elif run.accuracy >= run.accuracy_limit:
-            yield holds(f"accuracy {run.accuracy:.2%}, at least {run.accuracy_limit:.2%} asked", run.framework)
-        else:
-            yield broken(_did_not_learn(run))
-
-
-def _did_not_learn(run: SmokeRun) -> Finding:
-    losses = f"loss from {run.loss_first} to {run.loss_last}"
-    return Finding(
-        slug="training-does-not-learn",
-        severity=Severity.ERROR,
-        subject=run.framework,
-        title=f"{FRAMEWORK_NAMES[run.framework]} reached {run.accuracy or 0:.2%}, less than "
-        f"the {run.accuracy_limit or 0:.2%} of every healthy machine",
-        cause="The training finished but did not learn as it should.",
-        evidence=(
-            Evidence(text=losses, source="training"),
-            Evidence(text=f"seed {run.seed}", source="training"),
-        ),
-        fixes=(
-            Fix(text="Run it again with another --seed.", commands=(f"gpucheck smoke --seed {run.seed + 1}",)),
-        ),
     )

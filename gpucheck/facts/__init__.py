@@ -8,33 +8,53 @@ from __future__ import annotations
 from dataclasses import field
 
 from gpucheck.facts.codec import FactsError, from_json, to_json
+from gpucheck.facts.distributed import AllReduce, DistributedRun, Rank
 from gpucheck.facts.fact import Fact, absent, blank, seen, unread
 from gpucheck.facts.hardware import DeviceNode, Driver, Gpu, GpuProcess, PciCard
 from gpucheck.facts.machine import Interpreter, OtherInterpreter, ProbeRun, System
-from gpucheck.facts.smoke import Convolution, Errors, Seconds, SmokeData, SmokeRun
+from gpucheck.facts.smoke import (
+    Compiled,
+    Convolution,
+    Errors,
+    Fold,
+    Observation,
+    Retry,
+    Samples,
+    Seconds,
+    SmokeData,
+    SmokeRun,
+)
 from gpucheck.facts.software import Answer, Dependency, Framework, Library, PackageFile
 from gpucheck.facts.usable import usable_gpus
 from gpucheck.record import record
 
 __all__ = [
+    "AllReduce",
     "Answer",
+    "Compiled",
     "Convolution",
     "Dependency",
     "DeviceNode",
+    "DistributedRun",
     "Driver",
     "Errors",
     "Fact",
     "Facts",
     "FactsError",
+    "Fold",
     "Framework",
     "Gpu",
     "GpuProcess",
     "Interpreter",
     "Library",
+    "Observation",
     "OtherInterpreter",
     "PackageFile",
     "PciCard",
     "ProbeRun",
+    "Rank",
+    "Retry",
+    "Samples",
     "Seconds",
     "SmokeData",
     "SmokeRun",
@@ -62,6 +82,7 @@ class Facts:
         described: Whether nobody looked at a machine: it is described, and its packages are only wanted.
         probes: How each probe went.
         smoke: Smoke trainings.
+        distributed: Runs over several processes.
     """
 
     system: System = field(default_factory=System)
@@ -76,6 +97,7 @@ class Facts:
     described: bool = False
     probes: tuple[ProbeRun, ...] = ()
     smoke: tuple[SmokeRun, ...] = ()
+    distributed: tuple[DistributedRun, ...] = ()
 
     def framework(self, name: str) -> Framework:
         """Return what was seen of a framework; an entry without facts when it was not looked at."""

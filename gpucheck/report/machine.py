@@ -23,7 +23,8 @@ def overview(report: Report) -> Iterator[Marked]:
     facts = report.facts
     yield from _driver(report, facts)
     yield from _gpus(report, facts.gpus.value or ())
-    for framework in facts.frameworks if report.verdict == "problem" or not facts.smoke else ():
+    proved = facts.smoke or facts.distributed
+    for framework in facts.frameworks if report.verdict == "problem" or not proved else ():
         yield _framework(report, framework)
 
 
@@ -79,6 +80,10 @@ def readiness(report: Report) -> str:
         return _fitting(facts)
     if facts.smoke:
         return _trained(facts)
+    if facts.distributed:
+        from gpucheck.report import ranks
+
+        return ranks.readiness(facts)
     if not listed and not usable:
         return (
             f"no NVIDIA GPU here; {' and '.join(names) or 'no framework is installed, which'} would use the CPU."

@@ -15,12 +15,20 @@ if TYPE_CHECKING:
 STAGES = {
     "start": "starting",
     "import": "importing",
+    "download": "downloading MNIST",
+    "download_wait": "waiting for another process that downloads MNIST",
     "data": "preparing the data",
     "device_start": "starting the device",
+    "to_device": "bringing the data to the device",
     "first_step": "first step",
     "train": "training",
     "evaluate": "evaluating",
     "proof": "checking convolution against float64",
+    "meet": "waiting for the other ranks",
+    "barrier": "joining the ranks",
+    "all_reduce": "all-reduce",
+    "gradients": "comparing gradients",
+    "mirrored": "MirroredStrategy",
 }
 
 
@@ -52,7 +60,10 @@ class Progress:
         if event["event"] == "stage":
             self.say(f"{framework}: {STAGES.get(event['name'], event['name'])}")
         elif event["event"] == "progress":
-            self.say(f"{framework}: training {event['done'] / event['total']:.0%}")
+            self.say(f"{framework}: {learning(event)}")
+        elif event["event"] == "download":
+            total = f" of {event['total'] / 1e6:.1f}" if event["total"] else ""
+            self.say(f"downloading {event['file']}: {event['done'] / 1e6:.1f}{total} MB")
 
     def say(self, text: str) -> None:
         """Show one text."""
@@ -60,3 +71,12 @@ class Progress:
 
         if self.status is not None:
             self.status.update(Text(clean(text)))
+
+
+def learning(event: dict[str, Any]) -> str:
+    """Return how far a training is, and how well it does."""
+    fold = f"fold {event['fold'] + 1}, " if event["fold"] else ""
+    validated = event.get("validation_accuracy")
+    checked = f", validation {validated:.2%}" if validated is not None else ""
+    share = event["done"] / event["total"]
+    return f"training {fold}{share:.0%}, loss {event['loss']:.4f}, accuracy {event['accuracy']:.2%}{checked}"

@@ -47,6 +47,10 @@ def lines(report: Report, verbosity: int) -> Iterator[Line]:
         from gpucheck.report import training
 
         yield from (_styled(line) for line in training.overview(report))
+    if report.facts.distributed:
+        from gpucheck.report import ranks
+
+        yield from (_styled(line) for line in ranks.overview(report))
     yield from _others(report)
     yield from _undetermined(report)
     if verbosity > 0:
@@ -182,7 +186,7 @@ def _ending(report: Report) -> Iterator[Line]:
         yield (Piece(f"exit {report.exit_status}: {counts}{page}", "bold"),)
     elif report.exit_status:
         yield (Piece(f"exit {report.exit_status}: {_counts(report) or 'not everything could be judged'}", "bold"),)
-    elif not report.facts.smoke and not report.facts.described:
+    elif not (report.facts.smoke or report.facts.distributed or report.facts.described):
         yield (Piece("   next: ", "dim"), Piece(machine.next_step(report)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     Listener = Callable[[dict[str, Any]], None]
 
 SCRIPTS = {"torch": "train_torch.py", "tensorflow": "train_tensorflow.py"}
-LOG_LINES = 8
+LOG_LINES = 400  # TensorFlow tells the cause on its C++ log, long before the exception
 GRACE = 2.0  # seconds to read what a child that has ended still left in its pipes
 
 
@@ -52,6 +53,9 @@ def train(
     environment: Mapping[str, str],
     deadline: float,
     listen: Listener,
+    *,
+    script: str | None = None,
+    started: Callable[[subprocess.Popen[bytes]], None] = lambda _: None,
 ) -> Heard:
     """Run one training.
 
@@ -62,15 +66,16 @@ def train(
         environment: Environment variables to set on top of this process's.
         deadline: Seconds until its process group is killed.
         listen: Called with every event.
+        script: Another script of the folder than the framework's training.
+        started: Called with the process, from which on it may be told more, or be ended.
     """
-    script = Path(__file__).parent / "children" / SCRIPTS[framework]
+    path = Path(__file__).parent / "children" / (script or SCRIPTS[framework])
     begin, heard = time.monotonic(), Heard()
     try:
-        process = children.start(
-            [python, str(script)], environment=_environment(environment), stdin=subprocess.PIPE
-        )
+        process = children.start([python, str(path)], environment=_environment(environment), stdin=subprocess.PIPE)
     except OSError as error:
         return Heard(failure=f"cannot start {python}: {error.strerror}")
+    started(process)
     late = threading.Event()
 
     def end() -> None:
@@ -83,6 +88,8 @@ def train(
     try:
         lines, readers = _converse(process, request, heard, listen)
         status = process.wait()
+        with contextlib.suppress(OSError):
+            process.stdin.close()  # type: ignore[union-attr]
         for reader in readers:  # a descendant that left the process group may hold the pipes open for ever
             reader.join(timeout=GRACE)
     except BaseException:
@@ -122,8 +129,8 @@ def _converse(
     for reader in readers:
         reader.start()
     try:
-        process.stdin.write(json.dumps(request).encode())
-        process.stdin.close()
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+        process.stdin.flush()  # and it stays open: the child ends when it closes
     except BrokenPipeError:  # it died at once; its status tells
         pass
     return lines, readers

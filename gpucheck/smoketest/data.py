@@ -9,11 +9,6 @@ if TYPE_CHECKING:
 
 # Images of the built-in digits, and the seed that draws them: the same for everybody, whatever --seed is.
 DIGITS = {"train": 7000, "test": 2000, "seed": 20261122}
-DIGITS_EXAMPLES = 18_000
-
-# The least accuracy that passes: below the worst of 20 seeds in both frameworks on a healthy machine, and
-# above what a network reaches whose convolutions do not learn. Distributions: docs/reference-results.md.
-LIMITS = {"digits": 0.965, "mnist": 0.975}
 
 FILES = (
     "train-images-idx3-ubyte",

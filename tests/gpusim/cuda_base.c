@@ -62,6 +62,16 @@ int cuDeviceComputeCapability(int *a, int *b, int d) {
   *b = ei("GPUSIM_CC_MINOR", 0);
   return 0;
 }
+/* threads and sizes of a block, a grid, a warp, a multiprocessor: TensorFlow divides by some of them */
+static int plain_attribute(int at) {
+  static const int known[][2] = {{1, 1024},  {2, 1024},  {3, 1024},   {4, 64},  {5, 2147483647}, {6, 65535},
+                                 {7, 65535}, {8, 49152}, {10, 32},    {12, 65536}, {16, 132},    {39, 2048},
+                                 {81, 233472}, {82, 65536}, {97, 232448}};
+  for (unsigned i = 0; i < sizeof known / sizeof *known; i++)
+    if (known[i][0] == at)
+      return known[i][1];
+  return 0;
+}
 int cuDeviceGetAttribute(int *o, int at, int d) {
   if (env("GPUSIM_TRACE"))
     fprintf(stderr, "cuda:cuDeviceGetAttribute(%d)\n", at);
@@ -69,10 +79,8 @@ int cuDeviceGetAttribute(int *o, int at, int d) {
     *o = ei("GPUSIM_CC_MAJOR", 9);
   else if (at == 76)
     *o = ei("GPUSIM_CC_MINOR", 0);
-  else if (at == 16)
-    *o = 132;
   else
-    *o = 0;
+    *o = plain_attribute(at);
   return 0;
 }
 int cuDeviceGetUuid(void *o, int d) {

@@ -26,12 +26,24 @@ int cuCtxGetStreamPriorityRange(int *a, int *b) {
   *a = *b = 0;
   return 0;
 }
+static size_t taken;
+static size_t mebibytes(const char *name, size_t usual) {
+  char *text = getenv(name);
+  return text ? (size_t)atol(text) << 20 : usual;
+}
+static size_t unoccupied(void) { /* what other processes leave: GPUSIM_FREE_MIB, 2 GiB by default */
+  size_t all = mebibytes("GPUSIM_FREE_MIB", (size_t)2 << 30);
+  return all > taken ? all - taken : 0;
+}
 int cuMemGetInfo_v2(size_t *f, size_t *t) {
-  *f = (size_t)2 << 30;
-  *t = (size_t)4 << 30;
+  *t = mebibytes("GPUSIM_MEM_MIB", (size_t)4 << 30);
+  *f = unoccupied();
   return 0;
 }
 int cuMemAlloc_v2(void **p, size_t n) {
+  if (n > unoccupied())
+    return 2; /* CUDA_ERROR_OUT_OF_MEMORY */
+  taken += n;
   return posix_memalign(p, 512, n ? n : 512) ? 2 : 0;
 }
 int cuMemFree_v2(void *p) {
@@ -119,5 +131,17 @@ int cuDeviceCanAccessPeer(int *o, int a, int b) {
 }
 int cuStreamGetPriority(void *s, int *o) {
   *o = 0;
+  return 0;
+}
+int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *f, int size, size_t shared) {
+  *blocks = 1;
+  return 0;
+}
+int cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks, void *f, int size, size_t shared, unsigned w) {
+  *blocks = 1;
+  return 0;
+}
+int cuOccupancyMaxPotentialBlockSize(int *grid, int *block, void *f, void *map, size_t shared, int limit) {
+  *grid = *block = 256;
   return 0;
 }

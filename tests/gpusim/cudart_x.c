@@ -50,3 +50,24 @@ int cudaDeviceGetStreamPriorityRange(int *a, int *b) {
   *a = *b = 0;
   return 0;
 }
+int cudaOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, const void *f, int size, size_t shared) {
+  *blocks = 1;
+  return 0;
+}
+int cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *b, const void *f, int s, size_t n, unsigned w) {
+  *b = 1;
+  return 0;
+}
+/* Offsets in CUDA 12's struct cudaDeviceProp (driver_types.h, 12.5): TensorFlow divides by some of these numbers. */
+int cudaGetDeviceProperties_v2(char *properties, int device) {
+  static const int known[][2] = {{308, 32},   {320, 1024}, {324, 1024}, {328, 1024}, {332, 64}, {336, 2147483647},
+                                 {340, 65535}, {344, 65535}, {388, 132}, {624, 2048}};
+  memset(properties, 0, 1032);
+  *(size_t *)(properties + 288) = (size_t)ei("GPUSIM_MEM_MIB", 16384) << 20;
+  *(size_t *)(properties + 296) = 49152;
+  *(int *)(properties + 360) = ei("GPUSIM_CC_MAJOR", 9);
+  *(int *)(properties + 364) = ei("GPUSIM_CC_MINOR", 0);
+  for (unsigned i = 0; i < sizeof known / sizeof *known; i++)
+    *(int *)(properties + known[i][0]) = known[i][1];
+  return 0;
+}

@@ -33,6 +33,7 @@ int cudnnCreate(void **h) {
 const char *cudnnGetErrorString(int s) {
   return s == 0                ? "CUDNN_STATUS_SUCCESS"
          : s == 1 || s == 1001 ? "CUDNN_STATUS_NOT_INITIALIZED"
+         : s == 1002           ? "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH"
          : s == 4              ? "CUDNN_STATUS_INTERNAL_ERROR"
          : s == 6              ? "CUDNN_STATUS_ARCH_MISMATCH"
                                : "CUDNN_STATUS_STUB";

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from gpucheck.checks.troubles import cards, driver, environment, libraries, programs, training
+from gpucheck.checks.troubles import cards, distributed, driver, environment, libraries, programs, training
 from gpucheck.checks.troubles.trouble import Trouble
 
 __all__ = ["TROUBLES", "Trouble"]
 
 TROUBLES: dict[str, Trouble] = {
     slug: trouble
-    for part in (driver, cards, environment, libraries, programs, training)
+    for part in (driver, cards, environment, libraries, programs, training, distributed)
     for slug, trouble in part.TROUBLES.items()
 }

@@ -45,7 +45,7 @@ TROUBLES: dict[str, Trouble] = {
         remedy="End left-over processes, or take another GPU (`gpucheck run --gpus 1`: the freest); a smaller "
         "batch; TensorFlow with memory growth. Where memory is fragmented, `gpucheck run --fix gpu-out-of-memory` "
         "chooses an allocator that wastes less.",
-        follows=("smoke-failed", "cudnn-init-failed"),
+        follows=("smoke-failed", "cudnn-init-failed", "cublas-not-initialized"),
     ),
     "mig-misconfigured": Trouble(
         meaning="The GPU is in MIG mode and no MIG device has been made: CUDA sees nothing of it.",

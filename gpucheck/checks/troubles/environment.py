@@ -68,7 +68,7 @@ TROUBLES: dict[str, Trouble] = {
         meaning="The container has only Docker's default of shared memory. Data loading in worker processes and "
         "NCCL need more.",
         remedy="Start the container with --shm-size=8g or --ipc=host.",
-        follows=("smoke-failed",),
+        follows=("smoke-failed", "nccl-error", "distributed-failed"),
     ),
     "out-of-disk": Trouble(
         meaning="There is hardly room left where caches are kept. Installing, compiling for the GPU and saving "

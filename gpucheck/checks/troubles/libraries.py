@@ -44,6 +44,8 @@ TROUBLES: dict[str, Trouble] = {
         follows=(
             "cudnn-version-mismatch",
             "cudnn-sublibrary-mismatch",
+            "cudnn-init-failed",
+            "convolution-wrong",
             "framework-import-failed",
             "framework-answer-differs",
             "smoke-failed",

@@ -20,24 +20,34 @@ TROUBLES: dict[str, Trouble] = {
         "operation is.",
         remedy="Set it before the first operation; gpucheck.apply() at the top of the program, or the variable "
         "TF_FORCE_GPU_ALLOW_GROWTH=true before it starts (`gpucheck run`).",
+        follows=("smoke-failed",),
     ),
     "memory-growth-lost-to-limit": Trouble(
         meaning="A memory limit (set_logical_device_configuration) on any GPU makes TensorFlow drop memory growth "
         "on all of them, without a word; growth after a limit is refused: `Cannot set memory growth on "
         "device when virtual devices configured`.",
         remedy="Choose one of the two: a limit on every GPU, or growth on every GPU.",
+        follows=("smoke-failed",),
     ),
     "visible-devices-late": Trouble(
         meaning="The device mask was changed, or CUDA used in a forked process, after CUDA had started in the "
         "process. The driver reads CUDA_VISIBLE_DEVICES once.",
         remedy="Set CUDA_VISIBLE_DEVICES before the program starts (`gpucheck run --devices`), or at its very top "
         "with gpucheck.apply(visible=...); start worker processes by spawn, not fork.",
+        follows=("smoke-failed",),
     ),
     "cudnn-init-failed": Trouble(
         meaning="cuDNN could not be started: mostly because no memory was left for it, else because of its "
         "version or the driver's.",
         remedy="Memory growth (`gpucheck run`), and end what else holds the GPU's memory; then compare versions "
         "with `gpucheck doctor`.",
+        follows=("smoke-failed",),
+    ),
+    "cublas-not-initialized": Trouble(
+        meaning="cuBLAS could not be started: mostly because no memory was left for it, else because an earlier "
+        "kernel failed (an index out of range), or its version does not fit the driver.",
+        remedy="Memory growth (`gpucheck run`), and end what else holds the GPU's memory; then run again with "
+        "CUDA_LAUNCH_BLOCKING=1, which shows an earlier failure.",
         follows=("smoke-failed",),
     ),
     "device-side-assert": Trouble(

@@ -43,12 +43,30 @@ TROUBLES: dict[str, Trouble] = {
     "convolution-wrong": Trouble(
         meaning="A convolution's numbers are further from the float64 reference than any arithmetic explains.",
         remedy="Compare the library files named with those the framework shipped; test the card's memory.",
-        follows=("training-does-not-learn",),
+        follows=("training-does-not-learn", "weights-not-updated"),
     ),
     "tf32-in-use": Trouble(
         meaning="Convolutions of float32 numbers run in TF32, with 10 bits of mantissa, the frameworks' default "
         "on Ampere and later.",
-        remedy="Nothing; for full float32 switch TF32 off in the framework.",
+        remedy="Nothing; for full float32 switch TF32 off in the framework, and see that it is off by "
+        "`gpucheck smoke --arithmetic fp32`.",
+    ),
+    "data-corrupted": Trouble(
+        meaning="The training data is not what it should be: it was changed on its way to the device, or its "
+        "images are no pictures.",
+        remedy="Take the data from its source again; if it changes on its way to a GPU, test the card.",
+        follows=("training-does-not-learn",),
+    ),
+    "labels-shuffled": Trouble(
+        meaning="The labels of the training data do not belong to its images: no method can learn them.",
+        remedy="Take the data from its source again, or look for what parts labels from their images.",
+        follows=("training-does-not-learn",),
+    ),
+    "weights-not-updated": Trouble(
+        meaning="The training ran, but the weights of some or all layers are what they were at its start: the "
+        "optimiser's steps, or a gradient, have no effect.",
+        remedy="If --device cpu is right, the device or its libraries are at fault; else see what froze them.",
+        follows=("training-does-not-learn",),
     ),
     "training-does-not-learn": Trouble(
         meaning="The reference training finished, but its accuracy lies below what every healthy machine reaches.",

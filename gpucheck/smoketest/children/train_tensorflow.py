@@ -1,27 +1,22 @@
-"""Trains the reference network in TensorFlow and measures where the time goes.
+"""Trains a reference network in TensorFlow and measures where the time goes.
 
-Measured on 2 CPU cores (see docs/reference-results.md): real MNIST to 98 % in about 6 s of a cold process,
-half of it `import tensorflow`. Two things buy the speed: the whole data as one tensor instead of a
-tf.data pipeline, and training steps in one compiled loop (tf.range inside tf.function; eager steps are
-3.8 times slower). No Keras: the network and Adam are a few lines of tf.nn.
+Measured on 2 CPU cores (see docs/reference-results.md): `reference` reaches 98 % on real MNIST in about 6 s of a
+cold process, half of it `import tensorflow`. Two things buy the speed: the whole data as one tensor instead of a
+tf.data pipeline, and training steps in one compiled loop (tf.range inside tf.function; eager steps are 3.8 times
+slower). No Keras: the network and the optimisers are a few lines of tf.nn.
 """
 
 from __future__ import annotations
 
-import glob
-import os
-import re
-import tempfile
-
 import numpy as np
-from smokelib import convolution, data, mapped, model
+import proof_tensorflow
+from proof_tensorflow import native
+from smokelib import course, data
 from smokelib.session import Failed, Session, serve
-
-CHUNKS = 10  # calls of the compiled loop, so that progress can be told between them
 
 
 class Network:
-    """The reference network over a list of variables."""
+    """A network over a list of variables."""
 
     def __init__(self, tf, layers: list[dict], arrays: list[list[np.ndarray]]) -> None:
         self.tf, self.layers, self.counts = tf, layers, [len(own) for own in arrays]
@@ -37,21 +32,27 @@ class Network:
         tf, position, running = self.tf, 0, iter(self.running)
         for layer, count in zip(self.layers, self.counts):
             own, position = self.variables[position : position + count], position + count
-            if layer["kind"] == "conv":
-                x = tf.nn.conv2d(x, own[0], layer["stride"], "VALID")
+            kind = layer["kind"]
+            if kind == "conv":
+                edge = [layer["padding"]] * 2
+                x = tf.nn.conv2d(x, own[0], layer["stride"], [[0, 0], edge, edge, [0, 0]])
                 x = tf.nn.bias_add(x, own[1]) if layer["bias"] else x
-            elif layer["kind"] == "batchnorm":
-                x = self.normalise(x, own, next(running), training)
-            elif layer["kind"] == "relu":
-                x = tf.nn.relu(x)
-            elif layer["kind"] == "flatten":  # in torch's order, channels first
+            elif kind == "batchnorm":
+                x = self.batch_norm(x, own, next(running), training)
+            elif kind == "max_pool":
+                x = tf.nn.max_pool2d(x, layer["size"], layer["size"], "VALID")
+            elif kind == "avg_pool":
+                x = tf.nn.avg_pool2d(x, layer["size"], layer["size"], "VALID")
+            elif kind == "flatten":  # in torch's order, channels first
                 x = tf.transpose(x, [0, 3, 1, 2])
                 x = tf.reshape(x, [-1, x.shape[1] * x.shape[2] * x.shape[3]])
-            else:
+            elif kind == "dense":
                 x = x @ own[0] + own[1]
+            else:
+                x = tf.nn.relu(x) if kind == "relu" else tf.sigmoid(x)
         return x
 
-    def normalise(self, x, own: list, running: tuple, training: bool):
+    def batch_norm(self, x, own: list, running: tuple, training: bool):
         """Batch normalisation; running averages with momentum 0.1, as torch has it."""
         nn = self.tf.nn
         if not training:
@@ -62,214 +63,156 @@ class Network:
         return y
 
 
-def native(array: np.ndarray) -> np.ndarray:
-    """Return a weight in TensorFlow's layout: HWIO for convolutions, (in, out) for dense layers."""
-    if array.ndim == 4:
-        return array.transpose(2, 3, 1, 0)
-    return array.T if array.ndim == 2 else array
+class Adam:
+    """Adam (Kingma and Ba, arXiv 1412.6980)."""
+
+    def __init__(self, tf, variables: list, recipe: dict) -> None:
+        self.tf, self.variables, self.betas, self.epsilon = tf, variables, recipe["betas"], recipe["epsilon"]
+        self.averages = [(tf.Variable(tf.zeros_like(v)), tf.Variable(tf.zeros_like(v))) for v in variables]
+
+    def update(self, gradients: list, rate, step) -> None:
+        """Take one step; ``step`` counts from 1."""
+        first, second = self.betas
+        size = rate / (1 - first**step)
+        for variable, gradient, (mean, square) in zip(self.variables, gradients, self.averages):
+            mean.assign_add((1 - first) * (gradient - mean))
+            square.assign_add((1 - second) * (gradient * gradient - square))
+            variable.assign_sub(size * mean / (self.tf.sqrt(square / (1 - second**step)) + self.epsilon))
 
 
-def open_device(tf, asked: str) -> str:
-    """Return the device to use; ``gpu`` fails where TensorFlow sees none.
+class Sgd:
+    """Stochastic gradient descent with momentum."""
+
+    def __init__(self, tf, variables: list, recipe: dict) -> None:
+        self.variables, self.momentum = variables, recipe["momentum"]
+        self.speeds = [tf.Variable(tf.zeros_like(v)) for v in variables]
+
+    def update(self, gradients: list, rate, _step) -> None:
+        """Take one step."""
+        for variable, gradient, speed in zip(self.variables, gradients, self.speeds):
+            speed.assign(self.momentum * speed + gradient)
+            variable.assign_sub(rate * speed)
+
+
+class Learner:
+    """A network, its optimiser and its data, all on the device."""
+
+    def __init__(self, tf, request: dict, network: Network, placed: tuple, order, rates) -> None:
+        self.tf, self.recipe, self.network, self.placed = tf, request["recipe"], network, placed
+        self.order, self.rates = tf.constant(order), tf.constant(rates)
+        kind = Adam if self.recipe["optimiser"] == "adam" else Sgd
+        self.optimiser = kind(tf, network.variables, self.recipe)
+        self.loop, self.answer = tf.function(self.take), tf.function(self.logits_of)
+
+    def take(self, begin, end):
+        """Take the steps ``begin`` to ``end`` in the graph; return each loss and how many images were right."""
+        tf = self.tf
+        losses, right = tf.TensorArray(tf.float32, size=end - begin), tf.constant(0, tf.int64)
+        for number in tf.range(begin, end):
+            chosen = self.order[number]
+            labels = tf.gather(self.placed[1], chosen)
+            x = self.normalise(tf.gather(self.placed[0], chosen))
+            with tf.GradientTape() as tape:
+                logits = self.network(x, training=True)
+                each = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+                loss = tf.reduce_sum(each) if self.recipe["loss"] == "sum" else tf.reduce_mean(each)
+            gradients = tape.gradient(loss, self.network.variables)
+            self.optimiser.update(gradients, self.rates[number], tf.cast(number + 1, tf.float32))
+            losses = losses.write(number - begin, tf.reduce_mean(each))
+            right += tf.math.count_nonzero(tf.argmax(logits, 1) == labels)
+        return losses.stack(), right
+
+    def steps(self, begin: int, end: int) -> tuple[list[float], int]:
+        """Take steps, all in one call of the compiled loop."""
+        losses, right = self.loop(self.tf.constant(begin), self.tf.constant(end))
+        return losses.numpy().tolist(), int(right.numpy())
+
+    def normalise(self, images):
+        """Return bytes as float32 in the recipe's range, one channel."""
+        pixels = (self.tf.cast(images, self.tf.float32) - self.recipe["mean"]) / self.recipe["deviation"]
+        return pixels[..., None]
+
+    def logits_of(self, images):
+        """Return the network's answers as a tensor."""
+        return self.network(self.normalise(images), training=False)
+
+    def logits(self, placed: tuple) -> np.ndarray:
+        """Return the network's answers, 2,000 images at a time."""
+        images, _ = placed
+        parts = [self.answer(images[begin : begin + 2000]) for begin in range(0, int(images.shape[0]), 2000)]
+        return np.concatenate([part.numpy() for part in parts])
+
+    def weights(self) -> list[np.ndarray]:
+        """Return the parameters, in torch's layout."""
+        return [native(variable.numpy(), back=True) for variable in self.network.variables]
+
+
+class Trainer:
+    """TensorFlow on one device, for `course.take`."""
+
+    def __init__(self, tf, request: dict, device: str) -> None:
+        # tf.gather has no GPU kernel for uint8 and int32: such data would wander to the CPU in every step.
+        self.tf, self.request, self.pixels = tf, request, np.uint8 if device == "/CPU:0" else np.float16
+
+    def place(self, images: np.ndarray, labels: np.ndarray) -> tuple:
+        """Bring a data set to the device as a whole."""
+        return self.tf.constant(images.astype(self.pixels)), self.tf.constant(labels.astype(np.int64))
+
+    def returned(self, placed: tuple) -> tuple:
+        """Read a data set back from the device."""
+        return placed[0].numpy(), placed[1].numpy()
+
+    def learner(self, arrays: list, placed: tuple, order: np.ndarray, rates: np.ndarray) -> Learner:
+        """Build the network."""
+        network = Network(self.tf, self.request["layers"], arrays)
+        return Learner(self.tf, self.request, network, placed, order, rates)
+
+
+def open_device(tf, request: dict) -> tuple[str, str | None]:
+    """Return the device to use and its product name; ``gpu`` fails where TensorFlow sees none.
 
     Soft placement is off: an operation that was placed on the GPU by name fails if it cannot run there.
     """
-    gpus = [] if asked == "cpu" else tf.config.list_physical_devices("GPU")
-    if asked == "gpu" and not gpus:
-        raise Failed("tf.config.list_physical_devices('GPU') is empty: this TensorFlow sees no GPU")
-    if asked == "cpu":
+    gpus = [] if request["device"] == "cpu" else tf.config.get_visible_devices("GPU")
+    if request["device"] == "gpu" and not gpus:
+        raise Failed("tf.config.get_visible_devices('GPU') is empty: this TensorFlow sees no GPU")
+    if gpus and request["gpu"] >= len(gpus):
+        raise Failed(f"this TensorFlow sees {len(gpus)} GPUs, number {request['gpu']} is not among them")
+    if request["device"] == "cpu":
         tf.config.set_visible_devices([], "GPU")
+    if request["arithmetic"] == "fp32":
+        tf.config.experimental.enable_tensor_float_32_execution(False)
     tf.config.set_soft_device_placement(False)
-    device = "/GPU:0" if gpus else "/CPU:0"
-    with tf.device(device):
-        tf.reduce_sum(tf.ones((8, 8)) @ tf.ones((8, 8))).numpy()
-    return device
-
-
-def normalise(tf, images, recipe: dict):
-    """Return bytes as float32 around zero, one channel."""
-    return ((tf.cast(images, tf.float32) - recipe["mean"]) / recipe["deviation"])[..., None]
-
-
-def compiled_loop(tf, network: Network, images, labels, recipe: dict):
-    """Return a tf.function that takes the steps ``begin`` to ``end`` and returns their losses."""
-    first, second = recipe["betas"]
-    averages = [(tf.Variable(tf.zeros_like(v)), tf.Variable(tf.zeros_like(v))) for v in network.variables]
-
-    def adam(gradients, rate, step) -> None:
-        size = rate / (1 - first**step)
-        for variable, gradient, (mean, square) in zip(network.variables, gradients, averages):
-            mean.assign_add((1 - first) * (gradient - mean))
-            square.assign_add((1 - second) * (gradient * gradient - square))
-            variable.assign_sub(size * mean / (tf.sqrt(square / (1 - second**step)) + 1e-8))
-
-    @tf.function
-    def run(begin, end, steps, rates):
-        losses = tf.TensorArray(tf.float32, size=end - begin)
-        for number in tf.range(begin, end):
-            x = normalise(tf, tf.gather(images, steps[number]), recipe)
-            with tf.GradientTape() as tape:
-                each = tf.nn.sparse_softmax_cross_entropy_with_logits(
-                    tf.gather(labels, steps[number]), network(x, training=True)
-                )
-                loss = tf.reduce_mean(each)
-            step = tf.cast(number + 1, tf.float32)
-            adam(tape.gradient(loss, network.variables), rates[number], step)
-            losses = losses.write(number - begin, loss)
-        return losses.stack()
-
-    return run
-
-
-def train(session: Session, tf, network: Network, images, labels) -> list[float]:
-    """Train by the recipe; return each step's loss."""
-    recipe, seed = session.request["recipe"], session.request["seed"]
-    order: np.ndarray = model.order(recipe, int(images.shape[0]), seed)
-    steps, rates = tf.constant(order), tf.constant(model.rates(recipe, len(order)))
-    run = compiled_loop(tf, network, images, labels, recipe)
-    with session.stage("first_step"):
-        losses = run(tf.constant(0), tf.constant(1), steps, rates).numpy().tolist()
-    marks = np.linspace(1, len(order), CHUNKS + 1).astype(int)
-    with session.stage("train"):
-        for begin, end in zip(marks, marks[1:]):
-            losses += run(tf.constant(begin, tf.int32), tf.constant(end, tf.int32), steps, rates).numpy().tolist()
-            session.progress(int(end), len(order))
-    return losses
-
-
-def accuracy(tf, network: Network, images, labels, recipe: dict) -> float:
-    """Return the share of images told right."""
-    right = 0
-    for begin in range(0, int(images.shape[0]), 2000):
-        logits = network(normalise(tf, images[begin : begin + 2000], recipe), training=False)
-        told = tf.argmax(logits, 1, output_type=tf.int64)
-        right += int(np.sum(told.numpy() == labels[begin : begin + 2000].numpy()))
-    return right / int(images.shape[0])
-
-
-def convolve(tf):
-    """Return a function that convolves forward and backward, for `convolution.measure`."""
-
-    def run(case, x, w, g):
-        x, g = (tf.constant(array.transpose(0, 2, 3, 1)) for array in (x, g))
-        w = tf.constant(native(w))
-        pad = [[0, 0], [case[6]] * 2, [case[6]] * 2, [0, 0]]
-        with tf.GradientTape() as tape:
-            tape.watch([x, w])
-            y = tf.nn.conv2d(x, w, case[5], pad)
-        dx, dw = tape.gradient(y, [x, w], output_gradients=g)
-        return [
-            y.numpy().transpose(0, 3, 1, 2),
-            dx.numpy().transpose(0, 3, 1, 2),
-            dw.numpy().transpose(3, 2, 0, 1),
-        ]
-
-    return run
-
-
-def profiled_events(tf, scratch: str) -> dict[str, list[str]]:
-    """Return the event names of each device that TensorFlow's profiler saw during one convolution.
-
-    The profiler can only write into a folder; ``scratch`` is one that the parent takes away.
-    """
-    from tensorflow.tsl.profiler.protobuf import xplane_pb2
-
-    x, w = tf.ones((4, 16, 16, 8)), tf.ones((3, 3, 8, 8))
-    # Inside a tf.function, whose graph names the kernel that was chosen; eager events name only the operator.
-    convolution_step = tf.function(lambda: tf.reduce_sum(tf.nn.relu(tf.nn.conv2d(x, w, 1, "VALID"))))
-    convolution_step().numpy()
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        tf.profiler.experimental.start(folder)
-        convolution_step().numpy()
-        tf.profiler.experimental.stop()
-        seen: dict[str, list[str]] = {}
-        for path in glob.glob(os.path.join(folder, "**", "*.xplane.pb"), recursive=True):
-            space = xplane_pb2.XSpace()
-            with open(path, "rb") as file:
-                space.ParseFromString(file.read())
-            for plane in space.planes:
-                seen.setdefault(plane.name, []).extend(meta.name for meta in plane.event_metadata.values())
-    return seen
-
-
-def proof(tf, device: str, libraries: list[dict], scratch: str | None) -> dict:
-    """Say which backend convolved, and whether a profile shows kernels on the GPU."""
-    if scratch is None:
-        return {
-            "backend": None,
-            "gpu_proved": None,
-            "reason": "there is no folder that a profile can be written to",
-        }
-    try:
-        events = profiled_events(tf, scratch)
-    except Exception as error:  # whatever the profiler does, it must not fail the run
-        return {"backend": None, "gpu_proved": None, "reason": f"the profiler failed: {error}"}
-    if device == "/CPU:0":
-        kernel = next((name for names in events.values() for name in names if name.startswith("Conv2D:")), None)
-        # _MklNativeConv2D is oneDNN's kernel, which torch still calls mkldnn; Conv2D is Eigen's.
-        backend = None if kernel is None else "mkldnn" if "Mkl" in kernel else "native"
-        return {"backend": backend, "gpu_proved": None, "reason": None}
-    kernels = [name for plane, names in events.items() if "/device:GPU" in plane for name in names]
-    convolving = [name for name in kernels if re.search(r"cudnn|conv|xmma|gemm|cutlass", name, re.IGNORECASE)]
-    if not kernels:
-        return {
-            "backend": None,
-            "gpu_proved": None,
-            "reason": "the profile shows no GPU kernel: CUPTI did not record",
-        }
-    if not convolving or not libraries:
-        return {
-            "backend": None,
-            "gpu_proved": False,
-            "reason": "no cuDNN file is mapped, or no kernel convolved",
-        }
-    return {"backend": "cudnn", "gpu_proved": True, "reason": None}
-
-
-def device_name(tf, device: str) -> str | None:
-    """Return the product name of the GPU."""
-    gpus = tf.config.list_physical_devices("GPU") if device == "/GPU:0" else []
-    return tf.config.experimental.get_device_details(gpus[0]).get("device_name") if gpus else None
+    device = f"/GPU:{request['gpu']}" if gpus else "/CPU:0"
+    with tf.device(
+        device
+    ):  # a convolution first: what keeps cuDNN from starting is told before anything else fails
+        image, weight = (tf.constant(np.ones(shape, np.float32)) for shape in ((1, 8, 8, 1), (3, 3, 1, 1)))
+        tf.nn.conv2d(image, weight, 1, "VALID").numpy()
+    name = tf.config.experimental.get_device_details(gpus[request["gpu"]]).get("device_name") if gpus else None
+    return device, name
 
 
 def run(session: Session) -> dict:
     """Do the whole run."""
+    loading = data.Loading(session.request)
     with session.stage("import"):
         import tensorflow as tf
     session.emit("about", version=tf.__version__)
     with session.stage("data"):
-        arrays, about = data.load(session.request)
+        arrays, about = loading.wait()
     session.emit("data", **about)
     with session.stage("device_start"):
-        device = open_device(tf, session.request["device"])
-    session.emit("device", device="cpu" if device == "/CPU:0" else device, device_name=device_name(tf, device))
+        device, name = open_device(tf, session.request)
+    session.emit("device", device="cpu" if device == "/CPU:0" else device, device_name=name)
     with tf.device(device):
-        return on_device(session, tf, device, arrays)
-
-
-def on_device(session: Session, tf, device: str, arrays: tuple) -> dict:
-    """Train, evaluate and prove on the device that was opened."""
-    layers, recipe, seed = (session.request[key] for key in ("layers", "recipe", "seed"))
-    with session.stage("data"):
-        # tf.gather has no GPU kernel for uint8 and int32: such data would wander to the CPU in every step.
-        pixels = np.uint8 if device == "/CPU:0" else np.float16
-        images, test_images = (tf.constant(array.astype(pixels)) for array in (arrays[0], arrays[2]))
-        labels, test_labels = (tf.constant(array.astype(np.int64)) for array in (arrays[1], arrays[3]))
-    network = Network(tf, layers, model.weights(layers, seed))
-    losses = train(session, tf, network, images, labels)
-    speed = (len(losses) - 1) * recipe["batch"] / session.seconds["train"] if len(losses) > 1 else None
-    with session.stage("evaluate"):
-        share = accuracy(tf, network, test_images, test_labels, recipe)
-    with session.stage("proof"):
-        errors = convolution.measure(convolve(tf), seed)
-        libraries = mapped.cudnn_libraries()
-        seen = {"libraries": libraries, **proof(tf, device, libraries, session.request["scratch"])}
-    return {
-        "accuracy": share,
-        "examples_per_second": speed,
-        "convolution": {**errors, **seen},
-        **model.summary(losses),
-    }
+        learned = course.take(session, Trainer(tf, session.request, device), arrays)
+        # The memory that TensorFlow's allocator gave out at most; with growth on it takes little more.
+        gpu = device != "/CPU:0"
+        peak = tf.config.experimental.get_memory_info(device.strip("/"))["peak"] if gpu else None
+        with session.stage("proof"):
+            seen = proof_tensorflow.prove(tf, device, session.request)
+    return {**learned, "memory_peak": peak, "convolution": seen}
 
 
 if __name__ == "__main__":

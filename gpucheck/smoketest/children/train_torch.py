@@ -1,9 +1,9 @@
-"""Trains the reference network in PyTorch and measures where the time goes.
+"""Trains a reference network in PyTorch and measures where the time goes.
 
-Measured on 2 CPU cores (see docs/reference-results.md): real MNIST to 98 % in about 3 s of a cold process,
-half of it `import torch`. Three things buy the speed: the whole data as one tensor instead of a DataLoader;
-Adam by hand on one flat buffer (constructing the first torch.optim optimiser imports torch._dynamo, 1.2 s);
-and glibc told to keep freed memory (training 1.3-1.9 times faster in a fresh process).
+Measured on 2 CPU cores (see docs/reference-results.md): `reference` reaches 98 % on real MNIST in about 3 s of a
+cold process, half of it `import torch`. Three things buy the speed: the whole data as one tensor instead of a
+DataLoader; the optimiser by hand on one flat buffer (constructing the first torch.optim optimiser imports
+torch._dynamo, 1.2 s); and glibc told to keep freed memory (training 1.3-1.9 times faster in a fresh process).
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import ctypes
 import sys
 
 import numpy as np
-from smokelib import convolution, data, mapped, model
+import proof_torch
+from smokelib import course, data
 from smokelib.session import Failed, Session, serve
 
 
@@ -28,7 +29,7 @@ def keep_freed_memory() -> None:
 
 
 class Network:
-    """The reference network over one flat buffer of parameters."""
+    """A network over one flat buffer of parameters."""
 
     def __init__(self, torch, layers: list[dict], arrays: list[list[np.ndarray]], device) -> None:
         self.torch, self.layers, self.counts = torch, layers, [len(own) for own in arrays]
@@ -43,23 +44,31 @@ class Network:
             if layer["kind"] == "batchnorm"
         ]
 
+    def parts(self) -> list:
+        """Return the parameters, as views of the buffer."""
+        return [part.view(shape) for part, shape in zip(self.flat.split(self.sizes), self.shapes)]
+
     def __call__(self, x, training: bool):
         """Return the logits of images (n, 1, 28, 28)."""
         functional = self.torch.nn.functional
-        parts = [part.view(shape) for part, shape in zip(self.flat.split(self.sizes), self.shapes)]
-        running, position = iter(self.running), 0
+        parts, running, position = self.parts(), iter(self.running), 0
         for layer, count in zip(self.layers, self.counts):
             own, position = parts[position : position + count], position + count
-            if layer["kind"] == "conv":
-                x = functional.conv2d(x, *own, stride=layer["stride"])
-            elif layer["kind"] == "batchnorm":
+            kind = layer["kind"]
+            if kind == "conv":
+                x = functional.conv2d(x, *own, stride=layer["stride"], padding=layer["padding"])
+            elif kind == "batchnorm":
                 x = functional.batch_norm(x, *next(running), *own, training=training)
-            elif layer["kind"] == "relu":
-                x = functional.relu(x)
-            elif layer["kind"] == "flatten":
+            elif kind == "max_pool":
+                x = functional.max_pool2d(x, layer["size"])
+            elif kind == "avg_pool":
+                x = functional.avg_pool2d(x, layer["size"])
+            elif kind == "flatten":
                 x = x.flatten(1)
-            else:
+            elif kind == "dense":
                 x = functional.linear(x, *own)
+            else:
+                x = functional.relu(x) if kind == "relu" else x.sigmoid()
         return x
 
 
@@ -67,147 +76,130 @@ class Adam:
     """Adam on one flat buffer (Kingma and Ba, arXiv 1412.6980)."""
 
     def __init__(self, torch, flat, recipe: dict) -> None:
-        self.torch, self.flat, self.betas, self.step = torch, flat, recipe["betas"], 0
+        self.flat, self.betas, self.epsilon, self.step = flat, recipe["betas"], recipe["epsilon"], 0
         self.mean, self.square = torch.zeros_like(flat), torch.zeros_like(flat)
 
     def update(self, gradient, rate: float) -> None:
         """Take one step."""
         first, second = self.betas
         self.step += 1
-        with self.torch.no_grad():
-            self.mean.mul_(first).add_(gradient, alpha=1 - first)
-            self.square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
-            size = (self.square / (1 - second**self.step)).sqrt_().add_(1e-8)
-            self.flat.addcdiv_(self.mean, size, value=-rate / (1 - first**self.step))
+        self.mean.mul_(first).add_(gradient, alpha=1 - first)
+        self.square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
+        size = (self.square / (1 - second**self.step)).sqrt_().add_(self.epsilon)
+        self.flat.addcdiv_(self.mean, size, value=-rate / (1 - first**self.step))
 
 
-def open_device(torch, asked: str):
+class Sgd:
+    """Stochastic gradient descent with momentum on one flat buffer."""
+
+    def __init__(self, torch, flat, recipe: dict) -> None:
+        self.flat, self.momentum, self.speed = flat, recipe["momentum"], torch.zeros_like(flat)
+
+    def update(self, gradient, rate: float) -> None:
+        """Take one step."""
+        self.speed.mul_(self.momentum).add_(gradient)
+        self.flat.add_(self.speed, alpha=-rate)
+
+
+class Learner:
+    """A network, its optimiser and its data, all on the device."""
+
+    def __init__(self, torch, request: dict, network: Network, placed: tuple, order, rates) -> None:
+        self.torch, self.recipe, self.network = torch, request["recipe"], network
+        self.images, self.labels = placed
+        self.order, self.rates = torch.from_numpy(order).to(network.flat.device), rates
+        kind = Adam if self.recipe["optimiser"] == "adam" else Sgd
+        self.optimiser = kind(torch, network.flat, self.recipe)
+
+    def steps(self, begin: int, end: int) -> tuple[list[float], int]:
+        """Take steps; the losses stay on the device until all are taken, so that no step waits for another."""
+        losses, right = [], []
+        for number in range(begin, end):
+            chosen = self.order[number]
+            labels = self.labels[chosen]
+            logits = self.network(self.normalise(self.images[chosen]), training=True)
+            loss = self.torch.nn.functional.cross_entropy(logits, labels, reduction=self.recipe["loss"])
+            (gradient,) = self.torch.autograd.grad(loss, self.network.flat)
+            with self.torch.no_grad():
+                self.optimiser.update(gradient, float(self.rates[number]))
+                right.append((logits.argmax(1) == labels).sum())
+            losses.append(loss.detach() / (len(labels) if self.recipe["loss"] == "sum" else 1))
+        return self.torch.stack(losses).tolist(), int(self.torch.stack(right).sum())
+
+    def normalise(self, images):
+        """Return bytes as float32 in the recipe's range; channels last, with pooling 1.3 times faster on a CPU."""
+        pixels = images.to(self.torch.float32).sub_(self.recipe["mean"]).div_(self.recipe["deviation"])
+        return pixels.unsqueeze(-1).permute(0, 3, 1, 2)
+
+    def logits(self, placed: tuple) -> np.ndarray:
+        """Return the network's answers, 2,000 images at a time."""
+        images, _ = placed
+        with self.torch.inference_mode():
+            parts = [self.network(self.normalise(part), training=False) for part in images.split(2000)]
+            return self.torch.cat(parts).cpu().numpy()
+
+    def weights(self) -> list[np.ndarray]:
+        """Return the parameters."""
+        return [part.detach().cpu().numpy() for part in self.network.parts()]
+
+
+class Trainer:
+    """PyTorch on one device, for `course.take`."""
+
+    def __init__(self, torch, request: dict, device) -> None:
+        self.torch, self.request, self.device = torch, request, device
+
+    def place(self, images: np.ndarray, labels: np.ndarray) -> tuple:
+        """Bring a data set to the device as a whole."""
+        pixels = self.torch.from_numpy(images.copy()).to(self.device)
+        return pixels, self.torch.from_numpy(labels.astype(np.int64)).to(self.device)
+
+    def returned(self, placed: tuple) -> tuple:
+        """Read a data set back from the device."""
+        return placed[0].cpu().numpy(), placed[1].cpu().numpy()
+
+    def learner(self, arrays: list, placed: tuple, order: np.ndarray, rates: np.ndarray) -> Learner:
+        """Build the network."""
+        network = Network(self.torch, self.request["layers"], arrays, self.device)
+        return Learner(self.torch, self.request, network, placed, order, rates)
+
+
+def open_device(torch, request: dict):
     """Return the device to use; ``gpu`` fails where torch sees none."""
-    usable = asked != "cpu" and torch.cuda.is_available()
-    if asked == "gpu" and not usable:
+    usable = request["device"] != "cpu" and torch.cuda.is_available()
+    if request["device"] == "gpu" and not usable:
         raise Failed("torch.cuda.is_available() is False: this PyTorch sees no GPU")
-    device = torch.device("cuda:0" if usable else "cpu")
+    if usable and request["gpu"] >= torch.cuda.device_count():
+        raise Failed(
+            f"this PyTorch sees {torch.cuda.device_count()} GPUs, number {request['gpu']} is not among them"
+        )
+    device = torch.device(f"cuda:{request['gpu']}" if usable else "cpu")
+    if request["arithmetic"] == "fp32":
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     (torch.ones(8, 8, device=device) @ torch.ones(8, 8, device=device)).sum().item()
     return device
-
-
-def normalise(torch, images, recipe: dict):
-    """Return bytes as float32 around zero, one channel."""
-    return images.to(torch.float32).sub_(recipe["mean"]).div_(recipe["deviation"]).unsqueeze(1)
-
-
-def train(session: Session, torch, network: Network, images, labels) -> list[float]:
-    """Train by the recipe; return each step's loss."""
-    recipe, seed = session.request["recipe"], session.request["seed"]
-    steps = torch.from_numpy(model.order(recipe, len(images), seed)).to(images.device)
-    rates = model.rates(recipe, len(steps))
-    adam, losses = Adam(torch, network.flat, recipe), []
-
-    def step(number: int) -> None:
-        logits = network(normalise(torch, images[steps[number]], recipe), training=True)
-        loss = torch.nn.functional.cross_entropy(logits, labels[steps[number]])
-        (gradient,) = torch.autograd.grad(loss, network.flat)
-        adam.update(gradient, float(rates[number]))
-        losses.append(loss.detach())
-
-    with session.stage("first_step"):
-        step(0)
-        losses[0].item()
-    with session.stage("train"):
-        for number in range(1, len(steps)):
-            step(number)
-            if number % max(1, len(steps) // 20) == 0:
-                session.progress(number, len(steps))
-        return torch.stack(losses).tolist()  # waits for the device
-
-
-def accuracy(torch, network: Network, images, labels, recipe: dict) -> float:
-    """Return the share of images told right."""
-    right = 0
-    with torch.inference_mode():
-        for begin in range(0, len(images), 2000):
-            part = normalise(torch, images[begin : begin + 2000], recipe)
-            right += int((network(part, training=False).argmax(1) == labels[begin : begin + 2000]).sum())
-    return right / len(images)
-
-
-def convolve(torch, device):
-    """Return a function that convolves forward and backward, for `convolution.measure`."""
-
-    def run(case, x, w, g):
-        x, w, g = (torch.from_numpy(array).to(device) for array in (x, w, g))
-        x.requires_grad_()
-        w.requires_grad_()
-        y = torch.nn.functional.conv2d(x, w, stride=case[5], padding=case[6])
-        dx, dw = torch.autograd.grad(y, (x, w), g)
-        return [tensor.detach().cpu().numpy() for tensor in (y, dx, dw)]
-
-    return run
-
-
-def chosen_backend(torch, device) -> str | None:
-    """Return the backend that torch chooses for the network's first convolution, in its own word."""
-    x, w = torch.ones(8, 1, 28, 28, device=device), torch.ones(16, 1, 5, 5, device=device)
-    try:
-        chosen = torch._C._select_conv_backend(x, w, None, [2, 2], [0, 0], [1, 1], False, [0, 0], 1)
-    except (AttributeError, TypeError, RuntimeError):  # a private function: it may change
-        return None
-    return str(chosen).rpartition(".")[2].lower()
-
-
-def proof(torch, device) -> dict:
-    """Say whether a profile shows cuDNN's operator and kernels on the GPU; an empty one proves nothing."""
-    if device.type != "cuda":
-        return {"gpu_proved": None, "reason": None}
-    from torch.profiler import ProfilerActivity, profile
-
-    x = torch.ones(8, 8, 16, 16, device=device, requires_grad=True)
-    w = torch.ones(8, 8, 3, 3, device=device, requires_grad=True)
-    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as seen:
-        torch.nn.functional.conv2d(x, w).sum().backward()
-        torch.cuda.synchronize()
-    operators = {event.key for event in seen.key_averages()}
-    kernels = [event.name for event in seen.events() if str(event.device_type).endswith("CUDA")]
-    if not kernels:
-        return {"gpu_proved": None, "reason": "the profile shows no GPU kernel: CUPTI did not record"}
-    if "aten::cudnn_convolution" not in operators:
-        found = ", ".join(sorted(key for key in operators if "conv" in key)) or "none"
-        return {"gpu_proved": False, "reason": f"torch did not convolve through cuDNN; operators: {found}"}
-    return {"gpu_proved": True, "reason": None}
 
 
 def run(session: Session) -> dict:
     """Do the whole run."""
     keep_freed_memory()
+    loading = data.Loading(session.request)
     with session.stage("import"):
         import torch
     session.emit("about", version=torch.__version__)
     with session.stage("data"):
-        arrays, about = data.load(session.request)
+        arrays, about = loading.wait()
     session.emit("data", **about)
     with session.stage("device_start"):
-        device = open_device(torch, session.request["device"])
+        device = open_device(torch, session.request)
     gpu = device.type == "cuda"
-    session.emit("device", device=str(device), device_name=torch.cuda.get_device_name(device) if gpu else None)
-    with session.stage("data"):
-        images, test_images = (torch.from_numpy(array.copy()).to(device) for array in (arrays[0], arrays[2]))
-        labels, test_labels = (torch.from_numpy(a.astype(np.int64)).to(device) for a in (arrays[1], arrays[3]))
-    layers, recipe = session.request["layers"], session.request["recipe"]
-    network = Network(torch, layers, model.weights(layers, session.request["seed"]), device)
-    losses = train(session, torch, network, images, labels)
-    speed = (len(losses) - 1) * recipe["batch"] / session.seconds["train"] if len(losses) > 1 else None
-    with session.stage("evaluate"):
-        share = accuracy(torch, network, test_images, test_labels, recipe)
+    name = torch.cuda.get_device_name(device) if gpu else None
+    session.emit("device", device=str(device), device_name=name)
+    learned = course.take(session, Trainer(torch, session.request, device), arrays)
+    peak = torch.cuda.max_memory_reserved(device) if gpu else None
     with session.stage("proof"):
-        errors = convolution.measure(convolve(torch, device), session.request["seed"])
-        seen = {"backend": chosen_backend(torch, device), **proof(torch, device)}
-        seen["libraries"] = mapped.cudnn_libraries()
-    return {
-        "accuracy": share,
-        "examples_per_second": speed,
-        "convolution": {**errors, **seen},
-        **model.summary(losses),
-    }
+        seen = proof_torch.prove(torch, device, session.request)
+    return {**learned, "memory_peak": peak, "convolution": seen}
 
 
 if __name__ == "__main__":

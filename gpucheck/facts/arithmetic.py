@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gpucheck.facts import Errors
+    from gpucheck.facts.smoke import Errors
 
 # Relative errors (norm, maximum) that each arithmetic stays below. Measured with float32 kernels on the CPU
 # and with inputs rounded to TF32 and bfloat16: fp32 up to 2.7e-6 / 3.8e-6, TF32 3.1e-4 / 4.0e-4, bfloat16

@@ -1,0 +1,60 @@
+"""`gpucheck smoke --distributed`: one rank's part; rank 0 alone writes the report."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from gpucheck.cli.common import Color, Format, write
+
+if TYPE_CHECKING:
+    from gpucheck.findings import Report
+
+
+def take_part(
+    *, form: Format, color: Color, redact: bool | None, verbosity: int, without: dict[str, Any], **options: Any
+) -> None:
+    """Take this rank's part, and end with its exit status.
+
+    Args:
+        form: Format of rank 0's report.
+        color: When to use colour.
+        redact: Whether to take out names.
+        verbosity: As of `write`.
+        without: Values of options that have no meaning here.
+        **options: As of `gpucheck.proving.distributed`.
+
+    Raises:
+        typer.Exit: Always, but for bad usage.
+    """
+    from gpucheck import proving
+    from gpucheck.report.progress import Progress
+    from gpucheck.report.text import console
+
+    for name, value in without.items():
+        if value:
+            raise typer.BadParameter(f"--{name} and --distributed: give only one")
+    with contextlib.ExitStack() as last:
+        with Progress(console(sys.stderr, color.value)) as progress:
+            report = proving.distributed(listen=progress, last=last, **options)
+        if report.facts.distributed[0].rank == 0:
+            write(report, form=form, color=color, redact=redact, verbosity=verbosity)
+        if report.exit_status:
+            _complain(report)
+        raise typer.Exit(report.exit_status)
+
+
+def _complain(report: Report) -> None:
+    """Say in one line why this rank failed; the report is rank 0's."""
+    from gpucheck.report.cleaning import clean
+
+    runs = report.facts.distributed
+    told = next((run.failure for run in runs if run.failure is not None), None)
+    finding = next(iter(report.findings), None)
+    text = told or (f"{finding.title}: {finding.cause}" if finding is not None else f"{report.verdict}")
+    with contextlib.suppress(AttributeError, OSError):
+        sys.stderr.write(f"rank {runs[0].rank}: {clean(text)}\n")
+        sys.stderr.flush()
