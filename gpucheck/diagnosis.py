@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from gpucheck.facts import Facts
     from gpucheck.matrix import Matrix
 
+BY_WORDS = "no-known-trouble-shown"
+
 
 def diagnose(
     facts: Facts,
@@ -62,7 +64,7 @@ def diagnose(
     if facts.described:
         results = [replace(result, decisive=True) for result in results]
     results.extend(demanded)
-    findings = rank([finding for result in results for finding in result.findings])
+    findings = rank(_told_once(results))
     checks = tuple(results)
     return Report(
         verdict=verdict(checks, findings),
@@ -73,6 +75,20 @@ def diagnose(
         exit_status=exit_status(checks, fail_on),
         matrix_date=matrix.date.isoformat(),
     )
+
+
+def _told_once(results: list[CheckResult]) -> list[Finding]:
+    """Return all findings; one that facts show and a program's own words too is told once."""
+    kept: list[Finding] = []
+    for result in results:
+        for finding in result.findings:
+            same = [n for n, one in enumerate(kept) if (one.slug, one.subject) == (finding.slug, finding.subject)]
+            if result.name == BY_WORDS and same:
+                first = kept[same[0]]
+                kept[same[0]] = replace(first, evidence=(*first.evidence, *finding.evidence))
+            else:
+                kept.append(finding)
+    return kept
 
 
 def run_check(check: Check, facts: Facts, matrix: Matrix) -> list[CheckResult]:

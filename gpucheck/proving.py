@@ -56,10 +56,11 @@ def smoke(
     """
     from gpucheck.smoketest import Request, train_all
 
-    wanted = Request(framework=framework, python=python, **options)
+    folder = Path(data) if data is not None and data != "mnist" else None
+    wanted = Request(framework=framework, python=python, data=folder, download=data == "mnist", **options)
     requirements = read_requirements(require)
     threshold, rows = FailOn(fail_on), open_matrix(matrix)
-    wanted = with_data(wanted, data, listen)
+    wanted = downloaded(wanted, listen) if wanted.download else wanted
     facts = train_all(wanted, probe.gather(python), listen, recogniser(rows))
     demanded = [judge(facts) for judge in requirements]
     return _judged(facts, rows, threshold, demanded, {run.framework for run in facts.smoke})
@@ -123,17 +124,15 @@ def _judged(
     return proof
 
 
-def with_data(wanted: Request, data: Path | str | None, listen: Listener) -> Request:
-    """Return the request with its folder of data, which ``mnist`` downloads.
+def downloaded(wanted: Request, listen: Listener) -> Request:
+    """Return the request with MNIST's files, downloaded into the user's cache where they are not there yet.
 
     Raises:
-        ValueError: The files are not there, or could not be downloaded.
+        ValueError: The files could not be downloaded.
     """
-    if data == "mnist":
-        from gpucheck.smoketest.download import fetch_mnist
+    from gpucheck.smoketest.download import fetch_mnist
 
-        return replace(wanted, data=fetch_mnist(lambda event: listen("mnist", event)))
-    return replace(wanted, data=Path(data) if data is not None else None)
+    return replace(wanted, data=fetch_mnist(lambda event: listen("mnist", event)), download=False)
 
 
 def recogniser(rows: Matrix) -> Recogniser:

@@ -22,12 +22,13 @@ OF_LAUNCHERS = ("RANK", "WORLD_SIZE", "LOCAL_", "MASTER_", "TORCHELASTIC_", "OMP
 TORCHRUN = Path(sys.executable).with_name("torchrun")
 PATIENT = 400  # seconds after which a test gives up; the machines of tests are slow
 KILLED = "os.kill(os.getpid(), signal.SIGKILL)"
+PARENT_KILLED = "os.kill(os.getppid(), signal.SIGKILL)"
 HUNG = "os.kill(os.getpid(), signal.SIGSTOP)"
 WRONG = "answer = real(tensor, *rest, **options); tensor[0] += 1; return answer"
-# A framework's script, broken at its start-up by a .pth file, when rank 1 comes to its first all-reduce.
+# A framework's script, broken at its start-up by a .pth file, when a rank comes to its first all-reduce.
 SABOTAGE = """
 import os, signal, sys
-if 'distribute_torch' in ' '.join(sys.orig_argv) and os.environ.get('RANK') == '1':
+if 'distribute_torch' in ' '.join(sys.orig_argv) and os.environ.get('RANK') == '{rank}':
     import torch.distributed
     real = torch.distributed.all_reduce
     def broken(tensor, *rest, **options):
@@ -99,17 +100,18 @@ def mpich(rank: int, port: int, size: int = 2) -> dict[str, str]:
     return {**own, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
 
 
-def sabotaged(stand_in: StandIn, code: str) -> Path:
-    """The real torch in an interpreter that breaks rank 1."""
+def sabotaged(stand_in: StandIn, code: str, rank: int = 1) -> Path:
+    """The real torch in an interpreter that breaks a rank."""
     site = Path(find_spec("torch").origin).parents[1]
     stand_in.write("real.pth", str(site) + "\nimport sabotage\n")
-    stand_in.write("sabotage.py", SABOTAGE.replace("{code}", code))
+    stand_in.write("sabotage.py", SABOTAGE.replace("{code}", code).replace("{rank}", str(rank)))
     return stand_in.python
 
 
 def processes() -> list[str]:
     """The arguments of all that runs."""
-    return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
+    listed = subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=True)
+    return listed.stdout.splitlines()
 
 
 def left_running(python: Path) -> list[str]:
@@ -193,12 +195,12 @@ def test_all_frameworks_one_after_the_other_and_the_screen() -> None:
     port = free_port()
     first, second = ranks([slurm(rank, port) for rank in (0, 1)], "smoke", "--distributed")
     assert (first.status, second.status, second.out) == (0, 0, ""), first.err + second.err
-    for words in ("torch 2.", "tensorflow 2.", "ranks: ", "all-reduce, GB/s: 1 KiB ", "16 MiB", "MirroredStrategy"):
+    for words in ("torch 2.", "tensorflow 2.", "ranks: ", "all-reduce, GB/s: 1 KiB ", "MirroredStrategy over 2"):
         assert words in first.out
     assert first.out.startswith("Healthy: torch with 2 ranks over gloo, tensorflow with 2 ranks over ring: ")
 
 
-@pytest.mark.parametrize("framework", ["torch", "tf"])
+@pytest.mark.parametrize("framework", ["torch", pytest.param("tf", marks=pytest.mark.slow)])
 def test_an_absent_rank_is_named(framework: str) -> None:
     needs(framework)
     (ran,) = ranks([slurm(0, free_port(), size=3)], *SMOKE, "-f", framework, "--timeout", "60")
@@ -222,8 +224,8 @@ def test_without_rank_0_the_others_say_so() -> None:
     ("code", "words"),
     [
         (KILLED, "failed in stage 'all_reduce': the process ended without a result: crashed with SIGKILL"),
-        (HUNG, "hung in stage 'all_reduce': no sign of life for"),
-        ("os.kill(os.getppid(), signal.SIGKILL)", "ended without a word, gpucheck and all, or the machine with it"),
+        (HUNG, "hung in stage 'all_reduce', or cannot be reached: no sign of life for"),
+        (PARENT_KILLED, "ended without a word, gpucheck and all, or the machine with it"),
         ("raise RuntimeError('no memory left')", "failed in stage 'all_reduce': RuntimeError: no memory left"),
     ],
 )
@@ -234,8 +236,7 @@ def test_a_rank_that_breaks_is_named_and_nothing_is_left(stand_in, code: str, wo
     first, second = ranks([slurm(rank, port) for rank in (0, 1)], *options)
     _, run = failed(first, "distributed-failed")
     assert run["blamed"] == [1]
-    assert run["failure"] == f"rank 1 on {socket.gethostname()} {run['failure'].partition(' ')[2].split(' ', 3)[3]}"
-    assert words in run["failure"]
+    assert run["failure"].startswith(f"rank 1 on {socket.gethostname()} {words}")
     assert run["failure_stage"] == "all_reduce"
     assert run["seconds"] < 75
     assert second.out == ""
@@ -246,7 +247,18 @@ def test_a_rank_that_breaks_is_named_and_nothing_is_left(stand_in, code: str, wo
     assert left_running(python) == []
 
 
-@pytest.mark.parametrize("code", [KILLED, "os.kill(os.getppid(), signal.SIGKILL)"])
+def test_without_rank_0_s_gpucheck_the_others_end(stand_in) -> None:
+    needs("torch")
+    python, port = sabotaged(stand_in, PARENT_KILLED, rank=0), free_port()
+    options = (*SMOKE, "-f", "torch", "--python", python)
+    first, second = ranks([slurm(rank, port) for rank in (0, 1)], *options)
+    assert (first.status, first.out, second.status, second.out) == (-signal.SIGKILL, "", 1, "")
+    assert second.err.startswith("rank 1: ")
+    assert second.err.count("\n") == 1
+    assert left_running(python) == []
+
+
+@pytest.mark.parametrize("code", [KILLED, PARENT_KILLED])
 def test_the_report_comes_out_although_torchrun_ends_all_ranks(stand_in, code: str) -> None:
     needs("torch")
     python = sabotaged(stand_in, code)
@@ -324,8 +336,10 @@ def test_the_interruption_of_all_ranks_is_no_finding() -> None:
         ({"SLURM_PROCID": "0", "SLURM_JOB_NODELIST": "n1"}, "SLURM_NTASKS is not set"),
         ({"PMI_RANK": "0", "PMI_SIZE": "4"}, "set MASTER_ADDR to the host of rank 0"),
         (
-            {**{name: text for name, text in open_mpi(0, 29_400).items() if name != "MASTER_PORT"},
-             "OMPI_COMM_WORLD_LOCAL_SIZE": "1"},
+            {
+                **{name: text for name, text in open_mpi(0, 29_400).items() if name != "MASTER_PORT"},
+                "OMPI_COMM_WORLD_LOCAL_SIZE": "1",
+            },
             "LOCAL_SIZE is 1 and OMPI_COMM_WORLD_SIZE is 2",
         ),
         ({**open_mpi(0, 29_400), "TF_CONFIG": "{}"}, "TF_CONFIG does not name 2 workers and task 0"),
@@ -382,7 +396,7 @@ def test_other_hosts_and_lines_without_sense_do_not_harm_the_meeting() -> None:
     guest.line.send({"measured": {"all_reduce": [], "gradient_error": float("nan")}})
     assert board.wait(lambda: board.members[1].lost is not None, time.monotonic() + 30)
     host.close()
-    assert guest.heard.get(timeout=30) is None
+    guest.part(30)
 
 
 @pytest.mark.parametrize(
@@ -401,7 +415,8 @@ def test_launchers_within_launchers() -> None:
     from gpucheck.smoketest.launchers import read
 
     outer = {**slurm(1, 25_000, size=4), "SLURM_JOB_NODELIST": "n[1-2]"}
-    agent = {"RANK": "3", "WORLD_SIZE": "8", "MASTER_ADDR": "n1", "MASTER_PORT": "29500", "TORCHELASTIC_RUN_ID": "x"}
+    agent = {"RANK": "3", "WORLD_SIZE": "8", "MASTER_ADDR": "n1", "MASTER_PORT": "29500"}
+    agent["TORCHELASTIC_RUN_ID"] = "x"
     inner = read({**outer, **agent})
     assert (inner.launcher, inner.rank, inner.size, inner.port, inner.run) == ("torchrun", 3, 8, 29_500, "x")
     assert read({**outer, **open_mpi(2, 30_000, size=4)}).launcher == "mpirun"

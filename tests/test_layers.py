@@ -37,13 +37,13 @@ MAY_IMPORT = {
     "together": {"describe", "diagnosis", "matrix", "tables"},
     "report": {"facts", "findings", "fixes", "catalogue", "recommend", "tables", "__version__"},
 }
-UNBOUND = {"cli", "api", "applying", "launch", "repair", "__init__", "__main__"}  # they put the rooms together
-ONLY_IN = {
+UNBOUND = {"cli", "api", "applying", "launch", "proving", "repair", "__init__", "__main__"}  # they put the rooms
+together ONLY_IN = {
     "typer": {"cli"},
     "rich": {"report"},
     "pynvml": {"probe/child_driver.py"},
-    "torch": {"smoketest/children/train_torch.py", "probe/child_framework.py"},
-    "tensorflow": {"smoketest/children/train_tensorflow.py", "probe/child_framework.py"},
+    "torch": {"smoketest/children/train_torch.py", "smoketest/children/events_torch.py", "smoketest/children/proof_torch.py", "smoketest/children/distribute_torch.py", "probe/child_framework.py"},
+    "tensorflow": {"smoketest/children/train_tensorflow.py", "smoketest/children/proof_tensorflow.py", "smoketest/children/distribute_tensorflow.py", "probe/child_framework.py"},
     "numpy": {"smoketest/children"},
     "packaging": {"matrix", "refresh", "describe", "recommend"},
     "filelock": {"smoketest/download.py"},

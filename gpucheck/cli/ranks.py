@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -33,18 +34,24 @@ def take_part(
     from gpucheck import proving
     from gpucheck.report.progress import Progress
     from gpucheck.report.text import console
+    from gpucheck.smoketest import launchers
 
     for name, value in without.items():
         if value:
             raise typer.BadParameter(f"--{name} and --distributed: give only one")
+    leads = launchers.read(os.environ).rank == 0
     with contextlib.ExitStack() as last:
-        with Progress(console(sys.stderr, color.value)) as progress:
-            report = proving.distributed(listen=progress, last=last, **options)
-        if report.facts.distributed[0].rank == 0:
+        with Progress(console(sys.stderr, color.value)) if leads else contextlib.nullcontext(_nothing) as listen:
+            report = proving.distributed(listen=listen, last=last, **options)
+        if leads:
             write(report, form=form, color=color, redact=redact, verbosity=verbosity)
         if report.exit_status:
             _complain(report)
         raise typer.Exit(report.exit_status)
+
+
+def _nothing(_framework: str, _event: dict[str, Any]) -> None:
+    """Other ranks share the terminal with rank 0, and show nothing."""
 
 
 def _complain(report: Report) -> None:

@@ -96,7 +96,7 @@ def _train(
                 lambda event: listen(framework, event),
             )
         if heard.bad_input:
-            raise DataError(f"--data {heard.failure}")
+            raise DataError(heard.failure)
         run = read(framework, request, python, fixes, heard)
         compiled = run.convolution.compiled
         troubled = heard.failure or fell_back(run) or (compiled is not None and compiled.failure)

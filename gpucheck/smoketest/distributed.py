@@ -206,7 +206,6 @@ def _record(part: Part, worker: Worker, board: Board, begin: float, outcome: Out
     arrivals = [one.arrived for one in members if one.arrived is not None]
     errors = [one.gradient_error for one in members if one.gradient_error is not None]
     mirrored = [one.mirrored for one in members if one.mirrored is not None]
-    failed = outcome is not None
     return DistributedRun(
         framework=part.framework,
         version=about.get("version"),
@@ -228,9 +227,16 @@ def _record(part: Part, worker: Worker, board: Board, begin: float, outcome: Out
         mirrored_devices=min((devices for _, devices in mirrored), default=None),
         failure=outcome.failure if outcome is not None else None,
         failure_stage=outcome.stage if outcome is not None else None,
-        log=((outcome.log if outcome is not None else ()) or worker.heard.log[-LOG_SHOWN:]) if failed else (),
+        log=_log(outcome, worker, part.launch.rank),
         seconds=round(time.monotonic() - begin, 2),
     )
+
+
+def _log(outcome: Outcome | None, worker: Worker, rank: int) -> tuple[str, ...]:
+    """Return the last lines of the rank that failed."""
+    if outcome is None or outcome.log or rank not in outcome.ranks:
+        return outcome.log if outcome is not None else ()
+    return worker.heard.log[-LOG_SHOWN:]
 
 
 def _rank(member: Member, first: float, outcome: Outcome | None) -> Rank:

@@ -230,6 +230,7 @@ def _connect(launch: Launch, hello: dict[str, Any], seconds: float) -> Line:
             why = getattr(error, "strerror", None) or str(error)
         else:
             if "refused" in answer:
+                line.connection.close()
                 raise MeetingError(f"rank 0 refused this rank: {str(answer['refused'])[:500]}")
             line.connection.settimeout(None)
             return line

@@ -155,7 +155,7 @@ CNN_1024 = Model(
     quick=one_cycle(0.002, 256, 18_000),
     original=adam(1e-3, 50, 5, loss="sum", sampling="replacement"),
     claim="99.15 % test",
-    limits={("quick", "digits"): 0.96, ("quick", "mnist"): 0.97},
+    limits={("quick", "digits"): 0.96, ("quick", "mnist"): 0.965},
 )  # fmt: skip
 
 CNN_64 = Model(

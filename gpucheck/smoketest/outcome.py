@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gpucheck.smoketest.board import Board, Limits, Member
+    from gpucheck.smoketest.board import Board, Ended, Limits, Member
 
 STAGES = ("start", "import", "device_start", "meet", "barrier", "all_reduce", "gradients", "mirrored")
 TOGETHER = ("barrier", "all_reduce", "gradients", "mirrored")  # in these a rank that hangs holds up all
+# How gloo, NCCL, TensorFlow's servers and sockets say that another rank is at fault.
+BY_ANOTHER = re.compile(
+    r"closed by peer|reset by peer|broken pipe|socket closed|connection refused|remote process|ncclRemoteError|"
+    r"time-?d? ?out|unavailable|Collective ops is aborted",
+    re.IGNORECASE,
+)
 SETTLE = 3.0  # seconds in which failures that belong together come in
 MANY = 8  # ranks that are named one by one
 
@@ -118,7 +125,8 @@ def blame(board: Board, limits: Limits) -> Outcome:
     """Name the ranks that the failure comes from; what the others met follows from that.
 
     A rank that is gone or silent comes first: the others then fail by an exception or a watchdog of their own. Of
-    failures that come together, a process that died comes before one that had time for an exception.
+    failures that come together, a process that died comes before one that had time for an exception, and last come
+    those that speak of another rank.
     """
     now, members = time.monotonic(), [one for one in board.everybody() if not one.finished]
     silent = [one for one in members if not one.over and now - one.heard > limits.silence]
@@ -135,7 +143,7 @@ def blame(board: Board, limits: Limits) -> Outcome:
     parts = [f"{_who(some)} {text}" for text, some in list(told.items())[:MANY]]
     if len(told) > MANY:
         parts.append(f"and {len(told) - MANY} other failures")
-    logs = [one.ended.log for one in (*chosen, *members) if one.ended is not None and one.ended.log]
+    logs = [one.ended.log for one in chosen if one.ended is not None and one.ended.log]
     return Outcome(
         failure="; ".join(parts),
         stage=chosen[0].stage if chosen else "start",
@@ -150,14 +158,15 @@ def _gone(members: Sequence[Member]) -> list[Member]:
 
 
 def _first_to_fail(members: Sequence[Member]) -> list[Member]:
-    failed = [(one.ended.at, one.ended.terminated, not one.ended.died, one) for one in members
-              if one.ended is not None and one.ended.failure is not None]  # fmt: skip
-    if not failed:
-        return []
-    first = min(at for at, _, _, _ in failed)
-    together = [part for part in failed if part[0] - first <= SETTLE]
-    worst = min(part[1:3] for part in together)
-    return [part[3] for part in together if part[1:3] == worst]
+    failed = [(one, one.ended) for one in members if one.ended is not None and one.ended.failure is not None]
+    first = min((ended.at for _, ended in failed), default=0.0)
+    weights = {one.rank: _weight(ended) for one, ended in failed if ended.at - first <= SETTLE}
+    return [one for one, _ in failed if weights.get(one.rank) == min(weights.values())]
+
+
+def _weight(ended: Ended) -> tuple[bool, bool, bool]:
+    """Order failures that come together, the likeliest cause first."""
+    return ended.terminated, not ended.died, bool(BY_ANOTHER.search(ended.failure or ""))
 
 
 def _behind(members: Sequence[Member]) -> list[Member]:
@@ -176,7 +185,7 @@ def _words_gone(member: Member, _: float) -> str:
 
 
 def _words_silent(member: Member, now: float) -> str:
-    return f"hung in stage {member.stage!r}: no sign of life for {now - member.heard:.0f} s"
+    return f"hung in stage {member.stage!r}, or cannot be reached: no sign of life for {now - member.heard:.0f} s"
 
 
 def _words_failed(member: Member, _: float) -> str:

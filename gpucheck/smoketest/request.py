@@ -38,6 +38,7 @@ class Request:
         recipe: ``quick``, or ``original``: that of the model's text.
         target: Accuracy in percent that the quick recipe of ``reference`` aims at: 98 or 99.
         data: Folder of MNIST's idx files; None for the built-in digits.
+        download: Whether MNIST is to be downloaded, and ``data`` is still to come.
         epochs: Passes over the training images instead of the recipe's.
         batch_size: Images in a step instead of the recipe's.
         folds: Number of parts of a cross-validation; 1 for none; None for the recipe's.
@@ -63,6 +64,7 @@ class Request:
     recipe: str = "quick"
     target: int = 98
     data: Path | None = None
+    download: bool = False
     epochs: int | None = None
     batch_size: int | None = None
     folds: int | None = None
@@ -97,7 +99,7 @@ class Request:
         if self.validation is not None and self.validation != "test":
             if not self.validation.isdecimal():
                 raise RequestError(f"--validation {self.validation!r}: a number of images, or test, expected")
-            most = 50_000 if self.data is not None else data.DIGITS["train"] // 2
+            most = 50_000 if self.real else data.DIGITS["train"] // 2
             _between("validation", int(self.validation), 1, most)
         if self.deadline is not None and not (math.isfinite(self.deadline) and self.deadline > 0):
             raise RequestError(f"--timeout {self.deadline}: seconds, more than 0, expected")
@@ -107,12 +109,22 @@ class Request:
             raise RequestError(f"--recipe original: the model {self.model} is ours and has the quick recipe only")
         if self.target == 99 and (self.model != "reference" or self.recipe != "quick"):
             raise RequestError("--target 99: is known for the quick recipe of the model reference only")
-        if self.target == 99 and self.data is None:
+        if self.target == 99 and not self.real:
             raise RequestError("--target 99: needs the real MNIST, --data mnist or --data DIR")
         if self.validation is not None and (self.folds or 1) > 1:
             raise RequestError("--folds and --validation: each fold is validated on its own part; give only one")
+        if self.tensorboard is not None and (
+            (self.tensorboard.exists() and not self.tensorboard.is_dir()) or not self.tensorboard.parent.is_dir()
+        ):
+            raise RequestError(f"--tensorboard {self.tensorboard}: a folder, or a name in one, expected")
+        _between("samples", self.samples, 0, 100)
         if self.all_gpus and self.device == "cpu":
             raise RequestError("--all-gpus and --device cpu: give only one")
+
+    @property
+    def real(self) -> bool:
+        """Whether MNIST is trained on, not the built-in digits."""
+        return self.data is not None or self.download
 
     @property
     def network(self) -> Model:

@@ -199,6 +199,10 @@ def run(session: Session) -> dict:
     with session.stage("import"):
         import tensorflow as tf
     session.emit("about", version=tf.__version__)
+    if session.request["tensorboard"] is not None:
+        from events_tensorflow import EventFiles
+
+        session.events = EventFiles(tf, session.request["tensorboard"], session.request["folds"])
     with session.stage("data"):
         arrays, about = loading.wait()
     session.emit("data", **about)

@@ -49,6 +49,8 @@ def one(session, trainer, arrays: tuple, number: int, split: tuple, test: tuple)
     order = recipe.order(request["recipe"], len(images), seed)
     first = weights(request["layers"], seed)
     learner = trainer.learner(first, placed, order, recipe.rates(request["recipe"], len(order)))
+    if session.events is not None:
+        session.events.begin(number, learner)
     history = learn(session, learner, order, number, validation)
     with session.stage("evaluate"):
         logits = learner.logits(test[0])
@@ -92,6 +94,9 @@ def learn(session, learner, order: np.ndarray, number: int, validation: tuple | 
                 for name, value in found.items():
                     curves.setdefault(f"validation_{name}", []).append(value)
                 event["validation_accuracy"] = found["accuracy"]
+            if session.events is not None:
+                newest = {name: points[-1] for name, points in curves.items() if name != "images"}
+                session.events.point(number, end * order.shape[1], newest)
         session.emit("progress", **event)
     return {"losses": losses, "curves": curves, "batch": order.shape[1]}
 

@@ -36,12 +36,12 @@ def unpack(folder: str, name: str) -> tuple[str, bytes]:
                 content = file.read()
             return path, gzip.decompress(content) if ending else content
         except EOFError:
-            raise BadInput(f"{path}: the gzip file is cut off") from None
+            raise BadInput(f"--data {path}: the gzip file is cut off") from None
         except (gzip.BadGzipFile, zlib.error) as error:
-            raise BadInput(f"{path}: is no sound gzip file: {error}") from None
+            raise BadInput(f"--data {path}: is no sound gzip file: {error}") from None
         except OSError as error:
-            raise BadInput(f"{path}: cannot be read: {error.strerror}") from None
-    raise BadInput(f"{folder}: {NAMES[name]} is missing, plain or with .gz")
+            raise BadInput(f"--data {path}: cannot be read: {error.strerror}") from None
+    raise BadInput(f"--data {folder}: {NAMES[name]} is missing, plain or with .gz")
 
 
 def parse(path: str, content: bytes, dimensions: int) -> np.ndarray:
@@ -49,13 +49,13 @@ def parse(path: str, content: bytes, dimensions: int) -> np.ndarray:
     head = 4 + 4 * dimensions
     magic = bytes([0, 0, 8, dimensions])
     if content[:4] != magic:
-        raise BadInput(f"{path}: wrong magic number {content[:4].hex()}, {magic.hex()} expected")
+        raise BadInput(f"--data {path}: wrong magic number {content[:4].hex()}, {magic.hex()} expected")
     if len(content) < head:
-        raise BadInput(f"{path}: is cut off in its head")
+        raise BadInput(f"--data {path}: is cut off in its head")
     shape = struct.unpack(f">{dimensions}I", content[4:head])
     expected = math.prod(shape)
     if len(content) - head != expected:
-        raise BadInput(f"{path}: {expected} bytes of data announced, {len(content) - head} found")
+        raise BadInput(f"--data {path}: {expected} bytes of data announced, {len(content) - head} found")
     return np.frombuffer(content, np.uint8, offset=head).reshape(shape)
 
 
@@ -78,14 +78,14 @@ def check(path: str, name: str, arrays: dict[str, np.ndarray]) -> None:
     """Check one array's content, and labels against the images read before them."""
     array = arrays[name]
     if len(array) == 0:
-        raise BadInput(f"{path}: holds nothing")
+        raise BadInput(f"--data {path}: holds nothing")
     if name.endswith("images"):
         if array.shape[1:] != (28, 28):
-            raise BadInput(f"{path}: images of {array.shape[1]} x {array.shape[2]}, 28 x 28 expected")
+            raise BadInput(f"--data {path}: images of {array.shape[1]} x {array.shape[2]}, 28 x 28 expected")
         return
     images = arrays[name.replace("labels", "images")]
     if len(array) != len(images):
-        raise BadInput(f"{path}: {len(array)} labels for {len(images)} images")
+        raise BadInput(f"--data {path}: {len(array)} labels for {len(images)} images")
     if array.max() > 9:
         where = int(np.argmax(array > 9))
-        raise BadInput(f"{path}: label {array[where]} at position {where} is out of range, 0 to 9 expected")
+        raise BadInput(f"--data {path}: label {array[where]} at position {where} is out of range, 0 to 9 expected")

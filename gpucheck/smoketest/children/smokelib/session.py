@@ -14,6 +14,9 @@ import sys
 import threading
 import time
 import traceback
+from typing import Any
+
+LONGEST = 1000  # letters of a failure's text; some exceptions print whole tensors
 
 
 class Failed(Exception):
@@ -21,7 +24,7 @@ class Failed(Exception):
 
 
 class BadInput(Failed):
-    """The user's data cannot be used."""
+    """What the user gave cannot be used; the message begins with the option."""
 
 
 class Session:
@@ -33,6 +36,7 @@ class Session:
         os.dup2(2, 1)
         self.seconds: dict[str, float] = {}
         self.stage_name = "start"
+        self.events: Any = None  # where the curves are written on the way, if anywhere
         self.told: queue.Queue[bytes] = queue.Queue()
         self.lock = threading.Lock()
 
@@ -84,7 +88,7 @@ def serve(run) -> None:
         told, status = isinstance(error, Failed), 1
         if not told:
             traceback.print_exc()
-        text = str(error) if told else f"{type(error).__name__}: {error}"
+        text = (str(error) if told else f"{type(error).__name__}: {error}")[:LONGEST]
         session.emit("failed", stage=session.stage_name, text=text, bad_input=isinstance(error, BadInput))
     session.out.close()
     sys.stderr.flush()
