@@ -137,6 +137,8 @@ def smoke(table: dict[str, Any]) -> SmokeRun:
     own["observations"] = tuple(
         Observation(slug=slug, line=slug, source="test") for slug in own.get("observations", [])
     )
+    if "weights_moved" in own:
+        own["weights_moved"] = tuple(own["weights_moved"])
     own["retries"] = tuple(Retry(environment={"A": "b"}, **one) for one in own.get("retries", []))
     if "failure" in own:
         return SmokeRun(**{"data": data, "failure_stage": "train", **own})

@@ -37,13 +37,22 @@ MAY_IMPORT = {
     "together": {"describe", "diagnosis", "matrix", "tables"},
     "report": {"facts", "findings", "fixes", "catalogue", "recommend", "tables", "__version__"},
 }
-UNBOUND = {"cli", "api", "applying", "launch", "proving", "repair", "__init__", "__main__"}  # they put the rooms
-together ONLY_IN = {
+# They put the rooms together.
+UNBOUND = {"cli", "api", "applying", "launch", "proving", "repair", "__init__", "__main__"}
+SCRIPTS = "smoketest/children"
+ONLY_IN = {
     "typer": {"cli"},
     "rich": {"report"},
+    "matplotlib": {"report/pictures.py"},
     "pynvml": {"probe/child_driver.py"},
-    "torch": {"smoketest/children/train_torch.py", "smoketest/children/events_torch.py", "smoketest/children/proof_torch.py", "smoketest/children/distribute_torch.py", "probe/child_framework.py"},
-    "tensorflow": {"smoketest/children/train_tensorflow.py", "smoketest/children/proof_tensorflow.py", "smoketest/children/distribute_tensorflow.py", "probe/child_framework.py"},
+    "torch": {
+        "probe/child_framework.py",
+        *(f"{SCRIPTS}/{name}_torch.py" for name in ("train", "proof", "events", "distribute")),
+    },
+    "tensorflow": {
+        "probe/child_framework.py",
+        *(f"{SCRIPTS}/{name}_tensorflow.py" for name in ("train", "proof", "events", "distribute")),
+    },
     "numpy": {"smoketest/children"},
     "packaging": {"matrix", "refresh", "describe", "recommend"},
     "filelock": {"smoketest/download.py"},

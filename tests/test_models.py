@@ -131,8 +131,15 @@ def test_a_cross_validation(gpucheck, framework: str) -> None:
     assert "±" in screen
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
-@pytest.mark.parametrize("model", [name for name in MODELS if name != "reference"])
+QUICK = [
+    pytest.param(framework, model, marks=pytest.mark.slow if framework == "tf" else ())
+    for framework in FRAMEWORKS
+    for model in MODELS
+    if model != "reference"
+]
+
+
+@pytest.mark.parametrize(("framework", "model"), QUICK)
 def test_each_quick_recipe_passes(gpucheck, framework: str, model: str) -> None:
     needs(framework)
     ran = gpucheck(*JSON, "-f", framework, "--model", model)

@@ -220,7 +220,7 @@ def test_a_broken_convolution_and_a_frozen_optimiser_fail(stand_in, gpucheck) ->
     sabotage = {
         "convolution-wrong": "real = torch.nn.functional.conv2d\n"
         "    torch.nn.functional.conv2d = lambda x, w, *rest, **options: real(x, w.flip(2), *rest, **options)",
-        "training-does-not-learn": "torch.Tensor.addcdiv_ = lambda self, *rest, **options: self",
+        "weights-not-updated": "torch.Tensor.addcdiv_ = lambda self, *rest, **options: self",
     }
     for slug, code in sabotage.items():
         stand_in.write(

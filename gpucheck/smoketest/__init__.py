@@ -91,7 +91,7 @@ def _train(
                 framework,
                 python,
                 request.message(gpu, scratch),
-                {**fixes, **extra},
+                {**fixes, **extra, **_temporary(scratch)},
                 request.seconds,
                 lambda event: listen(framework, event),
             )
@@ -111,6 +111,11 @@ def _train(
     if not retries.worth_it(run) or not gpu_here:
         return run
     return replace(run, retries=retries.retry(run, facts, {**os.environ, **fixes}, once))
+
+
+def _temporary(scratch: str | None) -> dict[str, str]:
+    """Where a training and its libraries may write what is only for them: TensorFlow compiles through files."""
+    return {} if scratch is None else dict.fromkeys(("TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR"), scratch)
 
 
 def _with_output(run: SmokeRun, heard: child.Heard, recognise: Recogniser) -> SmokeRun:

@@ -104,7 +104,7 @@ REFERENCE = Model(
     name="reference",
     summary="gpucheck's own: strided convolutions, batch normalisation, one-cycle Adam",
     layers=strided(64),
-    quick=one_cycle(0.02, 256, 36_000),
+    quick=one_cycle(0.02, 256, 30_000),
     digits_examples=18_000,
     limits={("quick", "digits"): 0.965, ("quick", "mnist"): 0.975},
 )
