@@ -18,6 +18,7 @@ from test_smoke import FRAMEWORKS, JSON, needs
 
 from gpucheck.smoketest.data import FILES
 
+LISTING = ["ps", "-ww", "-eo", "pid,ppid,args"]
 PICTURES = ("--plot", "--samples", "--confusion")
 
 
@@ -183,8 +184,8 @@ def test_a_killed_gpucheck_leaves_no_training() -> None:
 def training_child(parent: subprocess.Popen) -> int:
     """Wait for the training script, and a little longer, so that it trains."""
     for _ in range(600):
-        listed = subprocess.run(["ps", "-ww", "-eo", "pid,ppid,args"], capture_output=True, text=True,
-        check=True).stdout found = [line.split() for line in listed.splitlines() if "train_torch.py" in line]
+        listed = subprocess.run(LISTING, capture_output=True, text=True, check=True).stdout
+        found = [line.split() for line in listed.splitlines() if "train_torch.py" in line]
         mine = [int(pid) for pid, ppid, *_ in found if int(ppid) == parent.pid]
         if mine:
             time.sleep(6)
