@@ -54,14 +54,17 @@ def smoke(
         ValueError: An argument or a data file cannot be used.
         TypeError: There is no such option.
     """
-    from gpucheck.smoketest import Request, train_all
+    from gpucheck.smoketest import MissingError, Request, train_all
 
     folder = Path(data) if data is not None and data != "mnist" else None
     wanted = Request(framework=framework, python=python, data=folder, download=data == "mnist", **options)
     requirements = read_requirements(require)
     threshold, rows = FailOn(fail_on), open_matrix(matrix)
     wanted = downloaded(wanted, listen) if wanted.download else wanted
-    facts = train_all(wanted, probe.gather(python), listen, recogniser(rows))
+    try:
+        facts = train_all(wanted, probe.gather(python), listen, recogniser(rows))
+    except MissingError as error:
+        raise MissingError(f"{error}, or install what suits this machine: {_install(framework, python)}") from None
     demanded = [judge(facts) for judge in requirements]
     return _judged(facts, rows, threshold, demanded, {run.framework for run in facts.smoke})
 
@@ -133,6 +136,16 @@ def downloaded(wanted: Request, listen: Listener) -> Request:
     from gpucheck.smoketest.download import fetch_mnist
 
     return replace(wanted, data=fetch_mnist(lambda event: listen("mnist", event)), download=False)
+
+
+def _install(framework: str, python: str | None) -> str:
+    """Return the command that `gpucheck recommend` gives for this machine; its own name where it knows none."""
+    from gpucheck.api import recommend
+    from gpucheck.recommend import commands
+
+    answer = recommend(framework, python=python)
+    chosen = next((one.choice for one in answer.advice if one.choice is not None), None)
+    return commands.pip([chosen], python or "python") if chosen is not None else "gpucheck recommend -v"
 
 
 def recogniser(rows: Matrix) -> Recogniser:

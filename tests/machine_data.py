@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from gpucheck.facts import (
+    AllReduce,
     Answer,
     Compiled,
     Convolution,
     Dependency,
     DeviceNode,
+    DistributedRun,
     Driver,
     Errors,
     Fact,
@@ -26,6 +28,7 @@ from gpucheck.facts import (
     OtherInterpreter,
     PackageFile,
     PciCard,
+    Rank,
     Retry,
     SmokeData,
     SmokeRun,
@@ -163,6 +166,29 @@ def smoke(table: dict[str, Any]) -> SmokeRun:
     )
 
 
+def distributed(table: dict[str, Any]) -> DistributedRun:
+    """A run of two ranks that passes, but for what the table says; ``late`` is when each rank arrived."""
+    own = {"framework": "torch", "launcher": "torchrun", "backend": "gloo", "device": "cpu", "rank": 0, **table}
+    late = own.pop("late", [0.0, 0.1])
+    wrong = tuple(own.pop("wrong_ranks", []))
+    reduced = AllReduce(bytes=1024, seconds=1e-3, algorithm_bandwidth=1e6, bus_bandwidth=1e6, exact=not wrong,
+                        wrong_ranks=wrong)  # fmt: skip
+    ranks = tuple(Rank(rank=n, host="node", late=one, stage="gradients") for n, one in enumerate(late))
+    measured = "failure" not in own and not own.pop("unmeasured", False)
+    for name in ("absent", "blamed"):
+        own[name] = tuple(own.get(name, ()))
+    return DistributedRun(
+        **{
+            "size": len(late),
+            "ranks": ranks,
+            "all_reduce": (reduced,) if measured else (),
+            "gradient_error": 2e-7 if measured else None,
+            "failure_stage": "barrier" if "failure" in own else None,
+            **own,
+        }
+    )
+
+
 def build(table: dict[str, Any]) -> Facts:
     """Return the facts of a machine; what it does not say is as on a plain Linux machine."""
     system = {"os": "linux", "machine": "x86_64", "wsl": False, "container": "none", "scheduler": "none"}
@@ -202,6 +228,7 @@ def build(table: dict[str, Any]) -> Facts:
         environment=seen(table.get("environment", {}), "test"),
         described=table.get("described", False),
         smoke=tuple(smoke(one) for one in table.get("smoke", [])),
+        distributed=tuple(distributed(one) for one in table.get("distributed", [])),
     )
 
 

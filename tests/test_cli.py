@@ -50,10 +50,12 @@ def test_a_framework_that_is_not_installed(gpucheck, stand_in) -> None:
     ran = gpucheck("smoke", "--python", stand_in.python)
     assert (ran.status, ran.err.count("\n")) == (2, 1)
     assert "neither PyTorch nor TensorFlow is installed" in ran.err
+    assert f"install what suits this machine: {stand_in.python} -m pip install 'torch==" in ran.err
     stand_in.torch()
     ran = gpucheck("smoke", "--framework", "tf", "--python", stand_in.python)
     assert ran.status == 2
     assert "tensorflow is not installed" in ran.err
+    assert " -m pip install 'tensorflow==" in ran.err
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"{", b'{"schema_version": 1}'])

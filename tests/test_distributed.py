@@ -22,7 +22,7 @@ OF_LAUNCHERS = ("RANK", "WORLD_SIZE", "LOCAL_", "MASTER_", "TORCHELASTIC_", "OMP
 TORCHRUN = Path(sys.executable).with_name("torchrun")
 PATIENT = 400  # seconds after which a test gives up; the machines of tests are slow
 KILLED = "os.kill(os.getpid(), signal.SIGKILL)"
-PARENT_KILLED = "os.kill(os.getppid(), signal.SIGKILL)"
+PARENT_KILLED = "import time; time.sleep(2); os.kill(os.getppid(), signal.SIGKILL); time.sleep(60)"
 HUNG = "os.kill(os.getpid(), signal.SIGSTOP)"
 WRONG = "answer = real(tensor, *rest, **options); tensor[0] += 1; return answer"
 # A framework's script, broken at its start-up by a .pth file, when a rank comes to its first all-reduce.
@@ -109,8 +109,8 @@ def sabotaged(stand_in: StandIn, code: str, rank: int = 1) -> Path:
 
 
 def processes() -> list[str]:
-    """The arguments of all that runs."""
-    listed = subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=True)
+    """The parent and the arguments of all that runs."""
+    listed = subprocess.run(["ps", "-eww", "-o", "ppid,args"], capture_output=True, text=True, check=True)
     return listed.stdout.splitlines()
 
 
@@ -185,10 +185,13 @@ def test_a_real_launcher(launcher: str) -> None:
     if shutil.which(launcher) is None:
         pytest.skip(f"{launcher} is not installed")
     command = [launcher, "-n", "2", *COMMAND, *SMOKE, "-f", "torch"]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=PATIENT, check=False)
+    as_root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    env = environment(**as_root, PRTE_MCA_rmaps_default_mapping_policy=":oversubscribe")
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=PATIENT, check=False)
     assert passed(Ran(done), "torch")["launcher"] == launcher
 
 
+@pytest.mark.slow
 def test_all_frameworks_one_after_the_other_and_the_screen() -> None:
     needs("torch")
     needs("tf")
@@ -311,7 +314,7 @@ def test_the_interruption_of_all_ranks_is_no_finding() -> None:
     process = subprocess.Popen([*COMMAND, *SMOKE, "-f", "torch"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                text=True, env=own)  # fmt: skip
     try:
-        while not any("distribute_torch" in line for line in processes()):
+        while not any(line.split()[0] == str(process.pid) and "distribute_torch" in line for line in processes()):
             assert process.poll() is None
             time.sleep(0.1)
     finally:

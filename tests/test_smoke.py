@@ -232,6 +232,18 @@ def test_a_broken_convolution_and_a_frozen_optimiser_fail(stand_in, gpucheck) ->
         assert report["exit_status"] == 1
 
 
+@pytest.mark.parametrize("framework", [pytest.param("torch", marks=pytest.mark.slow), "tf"])
+def test_compiled_convolution_is_measured_too(gpucheck, framework: str) -> None:
+    """torch.compile takes half a minute on a CPU, and a C++ compiler."""
+    needs(framework)
+    ran = gpucheck(*JSON, "--framework", framework, "--compiled")
+    compiled = ran.report["smoke"][0]["convolution"]["compiled"]
+    assert (compiled["failure"], compiled["arithmetic"]) == (None, "fp32")
+    assert ran.status == 0
+    judged = [check["status"] for check in ran.report["checks"] if check["name"] == "compiled-convolution-right"]
+    assert judged == ["pass"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_twenty_seeds_pass(gpucheck, framework: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gpucheck.checks.reading import FRAMEWORK_NAMES, gpu_present
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknown
+from gpucheck.checks.troubles import TROUBLES
 from gpucheck.findings import Confidence, Evidence, Finding, Fix, Severity
 
 if TYPE_CHECKING:
@@ -114,15 +115,16 @@ def _failed(run: DistributedRun) -> Finding:
     nccl = "nccl" in (run.failure or "").lower()
     name = FRAMEWORK_NAMES[run.framework]
     who = f", by {_named(run.blamed).lower()}" if run.blamed else ""
-    fixes = (Fix(text=NCCL_ADVICE, environment={"NCCL_DEBUG": "INFO"}),) if run.backend == "nccl" else ()
+    slug = "nccl-error" if nccl else "distributed-failed"
+    told = (Fix(text=NCCL_ADVICE, commands=("export NCCL_DEBUG=INFO",)),) if run.backend == "nccl" else ()
     return Finding(
-        slug="nccl-error" if nccl else "distributed-failed",
+        slug=slug,
         severity=Severity.ERROR,
         subject=run.framework,
         title=f"{name}'s distributed run failed in its stage {run.failure_stage!r}{who}",
         cause=run.failure or "",
         evidence=(*_ranks(run), *(Evidence(text=line, source="that rank's output") for line in run.log)),
-        fixes=fixes,
+        fixes=(*told, Fix(text=TROUBLES[slug].remedy)),
     )
 
 
@@ -201,6 +203,7 @@ def _differ(run: DistributedRun, wrong: dict[str, float]) -> Finding:
                        source=SOURCE) for where, error in wrong.items()),
             *_ranks(run),
         ),
+        fixes=(Fix(text=TROUBLES["gradients-differ"].remedy),),
     )  # fmt: skip
 
 

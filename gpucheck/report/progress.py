@@ -30,6 +30,8 @@ STAGES = {
     "gradients": "comparing gradients",
     "mirrored": "MirroredStrategy",
 }
+# They take turns while a training goes on: what it has learned stays on the screen.
+BETWEEN = ("train", "evaluate")
 
 
 class Progress:
@@ -38,6 +40,7 @@ class Progress:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.status: Status | None = None
+        self.learning = False
 
     def __enter__(self) -> Progress:
         """Begin to show."""
@@ -57,9 +60,11 @@ class Progress:
         """Show one event."""
         if self.status is None:
             return
-        if event["event"] == "stage":
+        if event["event"] == "stage" and not (self.learning and event["name"] in BETWEEN):
+            self.learning = False
             self.say(f"{framework}: {STAGES.get(event['name'], event['name'])}")
         elif event["event"] == "progress":
+            self.learning = True
             self.say(f"{framework}: {learning(event)}")
         elif event["event"] == "download":
             total = f" of {event['total'] / 1e6:.1f}" if event["total"] else ""

@@ -11,7 +11,7 @@ from gpucheck.fixes import safe_environment
 from gpucheck.smoketest import child, retries
 from gpucheck.smoketest.data import DataError
 from gpucheck.smoketest.reading import LOG_SHOWN, read
-from gpucheck.smoketest.request import ALIASES, Request, RequestError
+from gpucheck.smoketest.request import ALIASES, MissingError, Request, RequestError
 from gpucheck.smoketest.scratch import scratch_folder
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Listener = Callable[[str, dict[str, Any]], None]
     Recogniser = Callable[[str], tuple[Any, ...]]
 
-__all__ = ["DataError", "Request", "RequestError", "choose_frameworks", "train_all"]
+__all__ = ["DataError", "MissingError", "Request", "RequestError", "choose_frameworks", "train_all"]
 
 
 def choose_frameworks(request: Request, facts: Facts) -> list[str]:
@@ -29,23 +29,19 @@ def choose_frameworks(request: Request, facts: Facts) -> list[str]:
     One that was named and of which only the metadata was found (an editable install) is tried.
 
     Raises:
-        RequestError: One that was named is not installed, or none is.
+        MissingError: One that was named is not installed, or none is.
     """
     where = facts.interpreter.executable.value or "this interpreter"
     installed = [framework.name for framework in facts.frameworks if framework.installed.value]
     if request.framework == "all":
         if not installed:
-            raise RequestError(
-                f"neither PyTorch nor TensorFlow is installed in {where}; `gpucheck recommend` names the command, "
-                "or name another interpreter with --python"
+            raise MissingError(
+                f"neither PyTorch nor TensorFlow is installed in {where}; name another interpreter with --python"
             )
         return installed
     wanted = ALIASES[request.framework]
     if facts.framework(wanted).installed.value is False:
-        raise RequestError(
-            f"{wanted} is not installed in {where}; `gpucheck recommend --framework {request.framework}` names "
-            "the command, or name another interpreter with --python"
-        )
+        raise MissingError(f"{wanted} is not installed in {where}; name another interpreter with --python")
     return [wanted]
 
 

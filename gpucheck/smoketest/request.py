@@ -25,6 +25,10 @@ class RequestError(ValueError):
     """The smoke training that was asked for is not possible; the message says what to write instead."""
 
 
+class MissingError(RequestError):
+    """What should be trained in is not installed."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What to train.
