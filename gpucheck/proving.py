@@ -101,8 +101,8 @@ def distributed(
         ValueError: An argument cannot be used, or no launcher started this process.
         TypeError: There is no such option.
     """
-    from gpucheck.smoketest import Request, launchers
-    from gpucheck.smoketest import distributed as ranks
+    from gpucheck.smoketest import Request, ranks
+    from gpucheck.smoketest.ranks import launchers
 
     wanted = Request(framework=framework, python=python, **options)
     ranks.check(wanted)

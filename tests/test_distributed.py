@@ -170,7 +170,14 @@ def test_torchrun_with_tensorflow() -> None:
     assert run["mirrored_error"] < 1e-5
 
 
-@pytest.mark.parametrize(("launcher", "variables"), [("srun", slurm), ("mpirun", open_mpi), ("mpirun", mpich)])
+@pytest.mark.parametrize(
+    ("launcher", "variables"),
+    [
+        ("srun", slurm),
+        pytest.param("mpirun", open_mpi, marks=pytest.mark.slow),
+        pytest.param("mpirun", mpich, marks=pytest.mark.slow),
+    ],
+)
 def test_the_variables_of_other_launchers(launcher: str, variables) -> None:
     needs("torch")
     port = free_port()
@@ -228,8 +235,14 @@ def test_without_rank_0_the_others_say_so() -> None:
     [
         (KILLED, "failed in stage 'all_reduce': the process ended without a result: crashed with SIGKILL"),
         (HUNG, "hung in stage 'all_reduce', or cannot be reached: no sign of life for"),
-        (PARENT_KILLED, "ended without a word, gpucheck and all, or the machine with it"),
-        ("raise RuntimeError('no memory left')", "failed in stage 'all_reduce': RuntimeError: no memory left"),
+        pytest.param(
+            PARENT_KILLED, "ended without a word, gpucheck and all, or the machine with it", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "raise RuntimeError('no memory left')",
+            "failed in stage 'all_reduce': RuntimeError: no memory left",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_rank_that_breaks_is_named_and_nothing_is_left(stand_in, code: str, words: str) -> None:
@@ -250,6 +263,7 @@ def test_a_rank_that_breaks_is_named_and_nothing_is_left(stand_in, code: str, wo
     assert left_running(python) == []
 
 
+@pytest.mark.slow
 def test_without_rank_0_s_gpucheck_the_others_end(stand_in) -> None:
     needs("torch")
     python, port = sabotaged(stand_in, PARENT_KILLED, rank=0), free_port()
@@ -261,7 +275,7 @@ def test_without_rank_0_s_gpucheck_the_others_end(stand_in) -> None:
     assert left_running(python) == []
 
 
-@pytest.mark.parametrize("code", [KILLED, PARENT_KILLED])
+@pytest.mark.parametrize("code", [KILLED, pytest.param(PARENT_KILLED, marks=pytest.mark.slow)])
 def test_the_report_comes_out_although_torchrun_ends_all_ranks(stand_in, code: str) -> None:
     needs("torch")
     python = sabotaged(stand_in, code)
@@ -284,6 +298,7 @@ def test_a_wrong_sum_is_told_with_its_rank(stand_in) -> None:
     assert second.err.startswith("rank 1: An all-reduce over gloo gave a wrong sum on rank 1: ")
 
 
+@pytest.mark.slow
 def test_ranks_of_another_launch_are_refused() -> None:
     needs("torch")
     port = free_port()
@@ -368,16 +383,16 @@ def test_options_that_have_no_meaning_together(gpucheck, options: tuple[str, ...
 
 
 def test_other_hosts_and_lines_without_sense_do_not_harm_the_meeting() -> None:
-    from gpucheck.smoketest.board import Board
-    from gpucheck.smoketest.launchers import Launch
-    from gpucheck.smoketest.meeting import Guest, Host, MeetingError, greeting
+    from gpucheck.smoketest.ranks.launchers import Launch
+    from gpucheck.smoketest.ranks.meeting import Guest, Host, MeetingError, greeting
+    from gpucheck.smoketest.ranks.roster import Roster
 
     port = free_port()
     one = {"launcher": "srun", "size": 3, "local_size": 3, "master": "127.0.0.1", "port": port, "run": "7"}
     launches = [Launch(rank=rank, local_rank=rank, **one) for rank in range(3)]
-    board = Board(size=3)
-    board.join(0, "here", "127.0.0.1")
-    host = Host(launches[0], "torch", board)
+    roster = Roster(size=3)
+    roster.join(0, "here", "127.0.0.1")
+    host = Host(launches[0], "torch", roster)
     hello = greeting(launches[1], "torch")
     deep = b"[" * 100_000
     junk = [b"GET / HTTP/1.1\r\n\r\n", b"\xff\n", b"[]\n", b"{}\n", deep + b"\n", b"1" * 5000 + b"\n"]
@@ -389,15 +404,15 @@ def test_other_hosts_and_lines_without_sense_do_not_harm_the_meeting() -> None:
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(1000):
                 pass
-    assert set(board.members) == {0}
+    assert set(roster.members) == {0}
     guest = Guest(launches[1], "torch", 5)
     with pytest.raises(MeetingError, match="a rank 1 is here already"):
         Guest(launches[1], "torch", 5)
     guest.line.send({"stage": "\x1b[31m" + "x" * 5000, "arrived": {"port": 7}})
-    assert board.wait(lambda: board.members[1].arrived is not None, time.monotonic() + 30)
-    assert len(board.members[1].stage) == 40
+    assert roster.wait(lambda: roster.members[1].arrived is not None, time.monotonic() + 30)
+    assert len(roster.members[1].stage) == 40
     guest.line.send({"measured": {"all_reduce": [], "gradient_error": float("nan")}})
-    assert board.wait(lambda: board.members[1].lost is not None, time.monotonic() + 30)
+    assert roster.wait(lambda: roster.members[1].lost is not None, time.monotonic() + 30)
     host.close()
     guest.part(30)
 
@@ -408,14 +423,14 @@ def test_other_hosts_and_lines_without_sense_do_not_harm_the_meeting() -> None:
      ("rack[1-2]n[04-05]", "rack1n04"), ("", "")],
 )  # fmt: skip
 def test_the_first_host_of_a_slurm_list(nodes: str, first: str) -> None:
-    from gpucheck.smoketest.launchers import first_host
+    from gpucheck.smoketest.ranks.launchers import first_host
 
     assert first_host(nodes) == first
 
 
 def test_launchers_within_launchers() -> None:
     """torchrun under srun, mpirun under Slurm: the inner one counts; srun with PMI is srun."""
-    from gpucheck.smoketest.launchers import read
+    from gpucheck.smoketest.ranks.launchers import read
 
     outer = {**slurm(1, 25_000, size=4), "SLURM_JOB_NODELIST": "n[1-2]"}
     agent = {"RANK": "3", "WORLD_SIZE": "8", "MASTER_ADDR": "n1", "MASTER_PORT": "29500"}

@@ -155,28 +155,28 @@ def test_the_screen_is_short_and_shows_text_of_other_ranks_as_text() -> None:
     ],
 )
 def test_a_rank_that_speaks_of_another_is_not_the_cause(texts: tuple[str, str], blamed: list[int]) -> None:
-    from gpucheck.smoketest.board import Board, Limits
-    from gpucheck.smoketest.outcome import blame
+    from gpucheck.smoketest.ranks.outcome import blame
+    from gpucheck.smoketest.ranks.roster import Limits, Roster
 
-    board = Board(size=2)
+    roster = Roster(size=2)
     for rank, text in enumerate(texts):
-        board.join(rank, "h", "127.0.0.1")
-        board.hear(rank, {"stage": "all_reduce"})
-        board.hear(rank, {"ended": {"failure": text, "died": False, "terminated": False, "log": [text]}})
-    found = blame(board, Limits(deadline=300))
+        roster.join(rank, "h", "127.0.0.1")
+        roster.hear(rank, {"stage": "all_reduce"})
+        roster.hear(rank, {"ended": {"failure": text, "died": False, "terminated": False, "log": [text]}})
+    found = blame(roster, Limits(deadline=300))
     assert list(found.ranks) == blamed
     assert found.log == (texts[blamed[0]],)
 
 
 def test_who_is_behind_where_nobody_fails() -> None:
-    from gpucheck.smoketest.board import Board, Limits
-    from gpucheck.smoketest.outcome import addresses, blame
+    from gpucheck.smoketest.ranks.outcome import addresses, blame
+    from gpucheck.smoketest.ranks.roster import Limits, Roster
 
-    board = Board(size=3)
+    roster = Roster(size=3)
     for rank, stage in enumerate(("all_reduce", "barrier", "all_reduce")):
-        board.join(rank, f"n{rank}", ("127.0.0.1", "10.0.0.2", "fe80::1")[rank])
-        board.hear(rank, {"stage": stage, "arrived": {"port": 5000 + rank}})
-    found = blame(board, Limits(deadline=300))
+        roster.join(rank, f"n{rank}", ("127.0.0.1", "10.0.0.2", "fe80::1")[rank])
+        roster.hear(rank, {"stage": stage, "arrived": {"port": 5000 + rank}})
+    found = blame(roster, Limits(deadline=300))
     assert found.ranks == (1,)
     assert found.failure == "rank 1 on n1 did not get on: 0 s in stage 'barrier'"
-    assert addresses(board.everybody()) == ["n0:5000", "10.0.0.2:5001", "[fe80::1]:5002"]
+    assert addresses(roster.everybody()) == ["n0:5000", "10.0.0.2:5001", "[fe80::1]:5002"]

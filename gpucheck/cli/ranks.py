@@ -51,7 +51,7 @@ def take_part(
 
 def _leads() -> bool:
     """Whether this is rank 0; what is wrong with the launcher's variables is told later."""
-    from gpucheck.smoketest.launchers import read
+    from gpucheck.smoketest.ranks.launchers import read
     from gpucheck.smoketest.request import RequestError
 
     try:

@@ -50,7 +50,7 @@ class Worker(threading.Thread):
             request: What the script reads from stdin.
             environment: Environment variables to set on top of this process's.
             seconds: Until its process group is killed.
-            post: Called with what the board of rank 0 should know.
+            post: Called with what the roster of rank 0 should know.
             listen: Called with the script's events.
         """
         super().__init__(daemon=True)

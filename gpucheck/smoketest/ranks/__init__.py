@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 from gpucheck.facts import AllReduce, DistributedRun, Facts, Rank
 from gpucheck.fixes import safe_environment
 from gpucheck.smoketest import choose_frameworks
-from gpucheck.smoketest.board import Board, Limits, Member
 from gpucheck.smoketest.layers import described
-from gpucheck.smoketest.meeting import Guest, Host, MeetingError
-from gpucheck.smoketest.outcome import Outcome, blame, conduct
+from gpucheck.smoketest.ranks.meeting import Guest, Host, MeetingError
+from gpucheck.smoketest.ranks.outcome import Outcome, blame, conduct
+from gpucheck.smoketest.ranks.roster import Limits, Member, Roster
+from gpucheck.smoketest.ranks.worker import ENDING, LOG_SHOWN, Worker
 from gpucheck.smoketest.request import Request, RequestError
-from gpucheck.smoketest.worker import ENDING, LOG_SHOWN, Worker
 
 if TYPE_CHECKING:
     import contextlib
     from collections.abc import Callable
 
-    from gpucheck.smoketest.launchers import Launch
+    from gpucheck.smoketest.ranks.launchers import Launch
 
     Listener = Callable[[str, dict[str, Any]], None]
 
@@ -119,13 +119,13 @@ def _lead(part: Part) -> DistributedRun:
 
     A launcher ends all ranks when one has failed; if it is that, the report still comes out.
     """
-    begin, board = time.monotonic(), Board(size=part.launch.size)
-    board.join(0, socket.gethostname(), part.launch.master)
-    worker = part.worker(functools.partial(board.hear, 0))
+    begin, roster = time.monotonic(), Roster(size=part.launch.size)
+    roster.join(0, socket.gethostname(), part.launch.master)
+    worker = part.worker(functools.partial(roster.hear, 0))
     try:
-        host = Host(part.launch, part.framework, board)
+        host = Host(part.launch, part.framework, roster)
     except MeetingError as error:
-        return _record(part, worker, board, begin, _failed(str(error), "start", 0))
+        return _record(part, worker, roster, begin, _failed(str(error), "start", 0))
     part.last.callback(host.close)
 
     def tell(message: dict[str, Any]) -> None:
@@ -136,36 +136,36 @@ def _lead(part: Part) -> DistributedRun:
 
     worker.start()
     try:
-        outcome = conduct(board, tell, part.limits)
+        outcome = conduct(roster, tell, part.limits)
     except SystemExit:
-        if not board.wait(lambda: _real_trouble(board), time.monotonic() + NOTICING):
+        if not roster.wait(lambda: _real_trouble(roster), time.monotonic() + NOTICING):
             raise
-        outcome = blame(board, part.limits)
+        outcome = blame(roster, part.limits)
         tell({"end": outcome.failure})
     finally:
         worker.end()
     worker.join(ENDING)
-    return _record(part, worker, board, begin, outcome)
+    return _record(part, worker, roster, begin, outcome)
 
 
-def _real_trouble(board: Board) -> bool:
-    return any(one.troubled and not (one.ended is not None and one.ended.terminated) for one in board.everybody())
+def _real_trouble(roster: Roster) -> bool:
+    return any(one.troubled and not (one.ended is not None and one.ended.terminated) for one in roster.everybody())
 
 
 def _follow(part: Part) -> DistributedRun:
     """Take another rank's part: do what rank 0 says."""
-    begin, board = time.monotonic(), Board(size=part.launch.size)
-    board.join(part.launch.rank, socket.gethostname(), "")
+    begin, roster = time.monotonic(), Roster(size=part.launch.size)
+    roster.join(part.launch.rank, socket.gethostname(), "")
 
     def post(message: dict[str, Any]) -> None:
-        board.hear(part.launch.rank, message)
+        roster.hear(part.launch.rank, message)
         guest.line.send(message)
 
     worker = part.worker(post)
     try:
         guest = Guest(part.launch, part.framework, part.limits.patience)
     except MeetingError as error:
-        return _record(part, worker, board, begin, _failed(str(error), "start", 0))
+        return _record(part, worker, roster, begin, _failed(str(error), "start", 0))
     part.last.callback(guest.part, ENDING)
     worker.start()
     try:
@@ -176,12 +176,12 @@ def _follow(part: Part) -> DistributedRun:
         raise
     finally:
         worker.end()
-    own = board.members[part.launch.rank]
+    own = roster.members[part.launch.rank]
     failed = own.ended.failure if own.ended is not None and not own.finished else None
     worker.join(ENDING)
     if reason is None:
-        return _record(part, worker, board, begin, None)
-    return _record(part, worker, board, begin, _failed(failed or reason, own.stage, own.rank))
+        return _record(part, worker, roster, begin, None)
+    return _record(part, worker, roster, begin, _failed(failed or reason, own.stage, own.rank))
 
 
 def _obey(guest: Guest, worker: Worker, until: float) -> str | None:
@@ -201,8 +201,8 @@ def _failed(text: str, stage: str, rank: int) -> Outcome:
     return Outcome(failure=text, stage=stage, ranks=(rank,), at=time.monotonic())
 
 
-def _record(part: Part, worker: Worker, board: Board, begin: float, outcome: Outcome | None) -> DistributedRun:
-    about, members = worker.heard.facts.get("about", {}), board.everybody()
+def _record(part: Part, worker: Worker, roster: Roster, begin: float, outcome: Outcome | None) -> DistributedRun:
+    about, members = worker.heard.facts.get("about", {}), roster.everybody()
     arrivals = [one.arrived for one in members if one.arrived is not None]
     errors = [one.gradient_error for one in members if one.gradient_error is not None]
     mirrored = [one.mirrored for one in members if one.mirrored is not None]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gpucheck.smoketest.board import Board, Ended, Limits, Member
+    from gpucheck.smoketest.ranks.roster import Ended, Limits, Member, Roster
 
 STAGES = ("start", "import", "device_start", "meet", "barrier", "all_reduce", "gradients", "mirrored")
 TOGETHER = ("barrier", "all_reduce", "gradients", "mirrored")  # in these a rank that hangs holds up all
@@ -45,11 +45,11 @@ class Outcome:
     at: float
 
 
-def conduct(board: Board, tell: Callable[[dict[str, Any]], None], limits: Limits) -> Outcome | None:
+def conduct(roster: Roster, tell: Callable[[dict[str, Any]], None], limits: Limits) -> Outcome | None:
     """Lead the ranks through the run, and end them all.
 
     Args:
-        board: What is known of them.
+        roster: What is known of them.
         tell: Says something to every rank.
         limits: How long may be waited.
 
@@ -57,22 +57,24 @@ def conduct(board: Board, tell: Callable[[dict[str, Any]], None], limits: Limits
         Why it failed, or None.
     """
     begin = time.monotonic()
-    board.wait(lambda: board.troubled() or board.arrived(), begin + limits.patience)
-    if not board.troubled() and not board.arrived():
-        outcome = absent(board, limits)
+    roster.wait(lambda: roster.troubled() or roster.arrived(), begin + limits.patience)
+    if not roster.troubled() and not roster.arrived():
+        outcome = absent(roster, limits)
         tell({"end": outcome.failure})
         return outcome
-    if not board.troubled():
-        tell({"go": addresses(board.everybody())})
-        board.wait(
-            lambda: board.troubled() or board.finished() or any(overdue(one, limits) for one in board.everybody()),
+    if not roster.troubled():
+        tell({"go": addresses(roster.everybody())})
+        roster.wait(
+            lambda: (
+                roster.troubled() or roster.finished() or any(overdue(one, limits) for one in roster.everybody())
+            ),
             begin + limits.deadline,
         )
-    if board.finished():
+    if roster.finished():
         tell({"leave": True})
         return None
-    board.wait(board.over, time.monotonic() + SETTLE)
-    outcome = blame(board, limits)
+    roster.wait(roster.over, time.monotonic() + SETTLE)
+    outcome = blame(roster, limits)
     tell({"end": outcome.failure})
     return outcome
 
@@ -102,18 +104,18 @@ def overdue(member: Member, limits: Limits) -> bool:
     return not member.finished and (late or now - member.heard > limits.stage)
 
 
-def absent(board: Board, limits: Limits) -> Outcome:
+def absent(roster: Roster, limits: Limits) -> Outcome:
     """Name the ranks that did not arrive in time."""
-    members = {member.rank: member for member in board.everybody()}
-    missing = [rank for rank in range(board.size) if rank not in members or members[rank].arrived is None]
+    members = {member.rank: member for member in roster.everybody()}
+    missing = [rank for rank in range(roster.size) if rank not in members or members[rank].arrived is None]
     found = [f"rank {rank} is on {members[rank].host} in its stage {members[rank].stage!r}"
              for rank in missing if rank in members]  # fmt: skip
     unheard = [rank for rank in missing if rank not in members]
     if unheard:
         found.append(f"nothing was heard of {named(unheard)}")
-    details = "; ".join([*found[:MANY], *board.refused])
+    details = "; ".join([*found[:MANY], *roster.refused])
     return Outcome(
-        failure=f"{named(missing)} of {board.size} did not arrive within {limits.patience:.0f} s: {details}",
+        failure=f"{named(missing)} of {roster.size} did not arrive within {limits.patience:.0f} s: {details}",
         stage="meet",
         ranks=tuple(missing),
         absent=True,
@@ -121,14 +123,14 @@ def absent(board: Board, limits: Limits) -> Outcome:
     )
 
 
-def blame(board: Board, limits: Limits) -> Outcome:
+def blame(roster: Roster, limits: Limits) -> Outcome:
     """Name the ranks that the failure comes from; what the others met follows from that.
 
     A rank that is gone or silent comes first: the others then fail by an exception or a watchdog of their own. Of
     failures that come together, a process that died comes before one that had time for an exception, and last come
     those that speak of another rank.
     """
-    now, members = time.monotonic(), [one for one in board.everybody() if not one.finished]
+    now, members = time.monotonic(), [one for one in roster.everybody() if not one.finished]
     silent = [one for one in members if not one.over and now - one.heard > limits.silence]
     candidates = (
         (_gone(members), _words_gone),

@@ -17,8 +17,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gpucheck.smoketest.board import Board
-    from gpucheck.smoketest.launchers import Launch
+    from gpucheck.smoketest.ranks.launchers import Launch
+    from gpucheck.smoketest.ranks.roster import Roster
 
 LONGEST_LINE = 1 << 22  # bytes; the list of 100,000 members is the longest
 RETRY, ANSWER = 0.2, 5.0  # seconds between two tries to connect, and for the first answer
@@ -82,14 +82,14 @@ class Line:
 class Host(threading.Thread):
     """Rank 0's side: takes in what all others tell."""
 
-    def __init__(self, launch: Launch, framework: str, board: Board) -> None:
+    def __init__(self, launch: Launch, framework: str, roster: Roster) -> None:
         """Begin to listen.
 
         Raises:
             MeetingError: The port is not to be had.
         """
         super().__init__(daemon=True)
-        self.board, self.own = board, greeting(launch, framework)
+        self.roster, self.own = roster, greeting(launch, framework)
         self.lines: list[Line] = []
         self.selector = selectors.DefaultSelector()
         try:
@@ -141,7 +141,7 @@ class Host(threading.Thread):
                 if line.rank is None:
                     self._welcome(line, message)
                 else:
-                    self.board.hear(line.rank, message)
+                    self.roster.hear(line.rank, message)
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):  # not ours, or refused
             messages = None
         if messages is None:
@@ -149,7 +149,7 @@ class Host(threading.Thread):
             line.connection.close()
             self.lines.remove(line)
             if line.rank is not None:
-                self.board.lose(line.rank)
+                self.roster.lose(line.rank)
 
     def _welcome(self, line: Line, message: dict[str, Any]) -> None:
         if message["hello"] != HELLO:
@@ -157,9 +157,9 @@ class Host(threading.Thread):
         rank, host = int(message["rank"]), str(message["host"])
         try:
             self._check(rank, message)
-            self.board.join(rank, host, line.address)
+            self.roster.join(rank, host, line.address)
         except ValueError as error:
-            self.board.refuse(f"rank {rank} from {host} was refused: {error}")
+            self.roster.refuse(f"rank {rank} from {host} was refused: {error}")
             line.send({"refused": str(error)})
             raise
         line.rank = rank

@@ -119,7 +119,7 @@ class Member:
 
 
 @dataclass(kw_only=True)
-class Board:
+class Roster:
     """All ranks; every method may be called by any thread."""
 
     size: int
