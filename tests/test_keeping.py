@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import COMMAND, as_from_a_terminal, clean_environment
 from test_download import Mirror
-from test_smoke import FRAMEWORKS, JSON, needs
+from test_smoke import ALIKE, JSON, needs
 
 from gpucheck.smoketest.data import FILES
 
@@ -206,7 +206,7 @@ def gone(child: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", ALIKE)
 def test_mnist_is_downloaded_when_asked_for(gpucheck, mnist: Path, tmp_path: Path, framework: str) -> None:
     needs(framework)
     server = Mirror(mnist)

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 from conftest import ROOT, clean_environment
-from test_smoke import FRAMEWORKS, JSON, needs
+from test_smoke import ALIKE, FRAMEWORKS, JSON, needs
 
 from gpucheck.smoketest.layers import described
 from gpucheck.smoketest.models import MODELS
@@ -72,7 +72,7 @@ def test_the_list_of_models_names_shapes_and_parameters(gpucheck) -> None:
     assert "16 x 10 x 10" in ran.out
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", ALIKE)
 def test_epochs_batches_and_a_validation(gpucheck, framework: str) -> None:
     needs(framework)
     options = (
@@ -116,7 +116,7 @@ def test_both_frameworks_learn_alike(gpucheck) -> None:
     assert ours == pytest.approx(theirs, rel=1e-3)
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", ALIKE)
 def test_a_cross_validation(gpucheck, framework: str) -> None:
     needs(framework)
     (run,) = gpucheck(*JSON, "-f", framework, "--folds", 3).report["smoke"]

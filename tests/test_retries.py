@@ -84,12 +84,14 @@ def test_the_first_cure_that_helps_is_the_last_one_tried() -> None:
     assert (growth.cure, growth.passed, growth.failure) == ("memory-growth", False, "No DNN in stream executor.")
     assert (own.cure, own.passed, own.failure) == ("own-libraries", True, None)
     assert tried == [growth.environment, own.environment]
-    (only,) = retries.retry(FAILED, machine(), {}, lambda _: replace(FAILED, failure=None, convolution=Convolution(
-        arithmetic="tf32")))  # fmt: skip
+    done = replace(FAILED, failure=None, convolution=Convolution(arithmetic="tf32"))
+    (only,) = retries.retry(FAILED, machine(), {}, lambda _: done)
     assert (only.cure, only.passed) == ("memory-growth", True)
 
 
 def test_a_run_that_still_convolves_wrongly_has_not_passed() -> None:
     wrong = replace(FAILED, failure=None, convolution=Convolution(forward=ERROR, arithmetic=None))
     made = retries.retry(FAILED, machine(), {}, lambda _: wrong)
-    assert [(one.passed, one.failure) for one in made] == [(False, "convolution is still wrong, or not done by cuDNN")] * 2
+    assert [(one.passed, one.failure) for one in made] == [
+        (False, "convolution is still wrong, or not done by cuDNN")
+    ] * 2

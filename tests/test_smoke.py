@@ -13,6 +13,8 @@ from test_smokelib import small_set
 
 JSON = ("smoke", "--format", "json", "--no-redact")
 FRAMEWORKS = {"torch": "torch", "tf": "tensorflow"}
+# What both scripts do alike, by code that they share: TensorFlow takes three times as long to say so.
+ALIKE = ["torch", pytest.param("tf", marks=pytest.mark.slow)]
 
 
 def needs(framework: str) -> None:

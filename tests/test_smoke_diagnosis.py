@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import StandIn
-from test_smoke import FRAMEWORKS, JSON, needs
+from test_smoke import ALIKE, FRAMEWORKS, JSON, needs
 from test_smokelib import idx_bytes
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -126,7 +126,7 @@ def files(folder: Path, images: np.ndarray, labels: np.ndarray) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", ALIKE)
 @pytest.mark.parametrize("slug", ["labels-shuffled", "data-corrupted", None])
 def test_bad_data_is_told_from_bad_machines(gpucheck, tmp_path: Path, framework: str, slug: str | None) -> None:
     from smokelib import digits
