@@ -12,7 +12,6 @@ from gpucheck.smoketest import child, retries
 from gpucheck.smoketest.data import DataError
 from gpucheck.smoketest.reading import LOG_SHOWN, read
 from gpucheck.smoketest.request import ALIASES, MissingError, Request, RequestError
-from gpucheck.smoketest.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,15 +81,14 @@ def _train(
     python = facts.interpreter.executable.value or "python"
 
     def once(extra: dict[str, str]) -> SmokeRun:
-        with scratch_folder() as scratch:
-            heard = child.train(
-                framework,
-                python,
-                request.message(gpu, scratch),
-                {**fixes, **extra, **_temporary(scratch)},
-                request.seconds,
-                lambda event: listen(framework, event),
-            )
+        heard = child.train(
+            framework,
+            python,
+            request.message(gpu),
+            {**fixes, **extra},
+            request.seconds,
+            lambda event: listen(framework, event),
+        )
         if heard.bad_input:
             raise DataError(heard.failure)
         run = read(framework, request, python, fixes, heard)
@@ -107,11 +105,6 @@ def _train(
     if not retries.worth_it(run) or not gpu_here:
         return run
     return replace(run, retries=retries.retry(run, facts, {**os.environ, **fixes}, once))
-
-
-def _temporary(scratch: str | None) -> dict[str, str]:
-    """Where a training and its libraries may write what is only for them: TensorFlow compiles through files."""
-    return {} if scratch is None else dict.fromkeys(("TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR"), scratch)
 
 
 def _with_output(run: SmokeRun, heard: child.Heard, recognise: Recogniser) -> SmokeRun:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from gpucheck import children
+from gpucheck.smoketest.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,7 +58,7 @@ def train(
     script: str | None = None,
     started: Callable[[subprocess.Popen[bytes]], None] = lambda _: None,
 ) -> Heard:
-    """Run one training.
+    """Run one training, with a folder for what it and its libraries write that is only for them.
 
     Args:
         framework: ``torch`` or ``tensorflow``.
@@ -70,6 +71,25 @@ def train(
         started: Called with the process, from which on it may be told more, or be ended.
     """
     path = Path(__file__).parent / "children" / (script or SCRIPTS[framework])
+    with scratch_folder() as scratch:
+        asked = {**request, "scratch": scratch}
+        return _run(python, path, asked, {**environment, **_temporary(scratch)}, deadline, listen, started)
+
+
+def _temporary(scratch: str | None) -> dict[str, str]:
+    """TensorFlow compiles through files, and clears them away only when it is taken down in order."""
+    return {} if scratch is None else dict.fromkeys(("TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR"), scratch)
+
+
+def _run(
+    python: str,
+    path: Path,
+    request: dict[str, Any],
+    environment: Mapping[str, str],
+    deadline: float,
+    listen: Listener,
+    started: Callable[[subprocess.Popen[bytes]], None],
+) -> Heard:
     begin, heard = time.monotonic(), Heard()
     try:
         process = children.start([python, str(path)], environment=_environment(environment), stdin=subprocess.PIPE)

@@ -180,7 +180,7 @@ class Request:
         about = "digits" if self.data is None else "mnist"
         return self.network.limits.get((self.recipe, about))
 
-    def message(self, gpu: int, scratch: str | None) -> dict[str, Any]:
+    def message(self, gpu: int) -> dict[str, Any]:
         """Return what the training script reads from stdin."""
         steps = self.steps
         folds, validation = steps.pop("folds", 0), steps.pop("validation", None)
@@ -199,7 +199,6 @@ class Request:
             "compiled": self.compiled,
             "samples": self.samples,
             "tensorboard": str(self.tensorboard) if self.tensorboard is not None else None,
-            "scratch": scratch,
         }
 
 

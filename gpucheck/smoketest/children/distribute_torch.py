@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from smokelib import meeting, reduction, share, weights
 from smokelib.session import Failed, Session, serve
-from train_torch import Network
+from train_torch import Network, wait_without_spinning
 
 
 def open_device(torch, request: dict):
@@ -81,6 +81,7 @@ def run(session: Session) -> dict:
     """Do the whole run."""
     request = session.request
     meeting.beat(session)
+    wait_without_spinning()
     with session.stage("import"):
         import torch
         import torch.distributed

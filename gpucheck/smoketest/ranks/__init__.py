@@ -17,7 +17,8 @@ from gpucheck.smoketest.layers import described
 from gpucheck.smoketest.ranks.meeting import Guest, Host, MeetingError
 from gpucheck.smoketest.ranks.outcome import Outcome, blame, conduct
 from gpucheck.smoketest.ranks.roster import Limits, Member, Roster
-from gpucheck.smoketest.ranks.worker import ENDING, LOG_SHOWN, Worker
+from gpucheck.smoketest.ranks.worker import ENDING, Worker
+from gpucheck.smoketest.reading import LOG_SHOWN
 from gpucheck.smoketest.request import Request, RequestError
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpucheck import children
 from gpucheck.smoketest import child
+from gpucheck.smoketest.reading import LOG_SHOWN
 
 if TYPE_CHECKING:
     import subprocess
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     Listener = Callable[[dict[str, Any]], None]
 
 SCRIPTS = {"torch": "distribute_torch.py", "tensorflow": "distribute_tensorflow.py"}
-LOG_SHOWN = 8
 LONGEST = 500  # characters
 ENDING = 10.0  # seconds that a script which has been killed, or has measured everything, may take to be gone
 
