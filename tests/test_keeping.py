@@ -16,6 +16,8 @@ from conftest import COMMAND, as_from_a_terminal, clean_environment
 from test_download import Mirror
 from test_smoke import ALIKE, JSON, needs
 
+from gpucheck.facts import SmokeRun
+from gpucheck.report.keeping import Wanted, table
 from gpucheck.smoketest.data import FILES
 
 LISTING = ["ps", "-ww", "-eo", "pid,ppid,args"]
@@ -107,16 +109,31 @@ def test_tensorboard_reads_what_tensorflow_wrote(gpucheck, tmp_path: Path) -> No
     assert "Conv2D" in {node.op for node in training.Graph().node}
 
 
-def test_nothing_is_loaded_that_was_not_asked_for() -> None:
+def test_nothing_is_loaded_that_was_not_asked_for(tmp_path: Path) -> None:
     needs("torch")
     code = (
-        "import sys\nfrom gpucheck.cli import run\nrun(['smoke', '-f', 'torch', '--csv', '/dev/null', '-q'])\n"
+        "import sys\nfrom gpucheck.cli import run\nrun(['smoke', '-f', 'torch', '--csv', 'curves.csv', '-q'])\n"
         "sys.stderr.write(' '.join(sys.modules))"
     )
-    env = clean_environment()
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
+    command, env = [sys.executable, "-c", code], clean_environment()
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=True, cwd=tmp_path)
     loaded = {name.partition(".")[0] for name in done.stderr.split()}
     assert not loaded & {"matplotlib", "tensorboard", "PIL", "numpy", "torch", "urllib3", "filelock"}
+
+
+def test_what_is_no_plain_file_is_written_to_and_stays(tmp_path: Path) -> None:
+    run = SmokeRun(data="digits", framework="torch", device="cpu", accuracy=0.98, curves={"images": [512], "loss": [2.0]})
+    pipe, link, far = tmp_path / "pipe", tmp_path / "link.csv", tmp_path / "far.csv"
+    os.mkfifo(pipe)
+    link.symlink_to(far)
+    reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True)
+    for path in (pipe, link):
+        wanted = Wanted(csv=path)
+        wanted.check()
+        wanted.keep([run])
+    assert reader.communicate(timeout=60)[0] == far.read_text() == table([run])
+    assert pipe.is_fifo()
+    assert link.is_symlink()
 
 
 BAD = {

@@ -50,8 +50,9 @@ class Wanted:
             if path.is_dir() or not path.parent.is_dir():
                 what = "is a folder" if path.is_dir() else f"the folder {path.parent} is not there"
                 raise KeepingError(f"--{option} {path}: {what}")
-            if not os.access(path.parent, os.W_OK):
-                raise KeepingError(f"--{option} {path}: {path.parent} cannot be written to")
+            written = path if _is_stream(path) else path.resolve().parent
+            if not os.access(written, os.W_OK):
+                raise KeepingError(f"--{option} {path}: {written} cannot be written to")
             if option in PICTURES:
                 self._check_picture(option, path)
 
@@ -90,8 +91,18 @@ class Wanted:
                 yield option, path
 
 
+def _is_stream(path: Path) -> bool:
+    """Whether something is there that is no plain file: /dev/null, /dev/stdout, a named pipe."""
+    return path.exists() and not path.is_file()
+
+
 def _write(option: str, path: Path, content: bytes) -> None:
     try:
+        if _is_stream(path):
+            # A rename would put a plain file in a device's place, for the whole machine where the user is root.
+            path.write_bytes(content)
+            return
+        path = path.resolve()
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
             file.write(content)
         written = Path(file.name)
