@@ -4,6 +4,8 @@ VENV ?= .venv
 # More arguments for pip, e.g. --extra-index-url https://download.pytorch.org/whl/cpu for the small CPU build.
 PIP_ARGS ?=
 PYTEST_ARGS ?=
+# Test files run side by side; the frameworks use more than one core themselves, so no more than this.
+WORKERS ?= 2
 
 BIN = $(VENV)/bin
 # Frameworks for the smoke training; on a GPU machine e.g. FRAMEWORKS=torch
@@ -22,7 +24,7 @@ smoke: $(VENV)/.installed-smoke
 	echo; echo "== gpucheck smoke"; $(BIN)/gpucheck smoke || status=$$?; exit $$status
 
 test: $(VENV)/.installed-test lint
-	$(BIN)/python -m pytest -m "not slow and not gpu" --cov --cov-report=term $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow and not gpu" -n $(WORKERS) --dist loadfile --cov --cov-report=term $(PYTEST_ARGS)
 
 test-all: $(VENV)/.installed-test lint
 	$(BIN)/python -m pytest -m "not gpu" $(PYTEST_ARGS)

@@ -222,7 +222,7 @@ def test_each_mirror_is_named_with_its_reason(two, folder: Path, monkeypatch) ->
     assert f"{two[0].host}: HTTP 404 Not Found; {nobody}: Connection refused; copy" in refusal()
 
 
-@pytest.mark.parametrize("how", [{"status": 404}, {"change": flipped}, {"cut": True}], ids=str)
+@pytest.mark.parametrize("how", [{"status": 404}, {"change": flipped}, {"cut": True}], ids=" ".join)
 def test_the_second_mirror_stands_in(two, mnist: Path, nearly: Path, how: dict) -> None:
     two[0].how[LABELS] = how
     fetch_mnist()

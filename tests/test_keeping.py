@@ -122,7 +122,9 @@ def test_nothing_is_loaded_that_was_not_asked_for(tmp_path: Path) -> None:
 
 
 def test_what_is_no_plain_file_is_written_to_and_stays(tmp_path: Path) -> None:
-    run = SmokeRun(data="digits", framework="torch", device="cpu", accuracy=0.98, curves={"images": [512], "loss": [2.0]})
+    run = SmokeRun(
+        data="digits", framework="torch", device="cpu", accuracy=0.98, curves={"images": [512], "loss": [2.0]}
+    )
     pipe, link, far = tmp_path / "pipe", tmp_path / "link.csv", tmp_path / "far.csv"
     os.mkfifo(pipe)
     link.symlink_to(far)
