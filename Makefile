@@ -16,7 +16,7 @@ GPU_RUNNER ?= $(BIN)/python
 GPU_PYTHON ?= $(GPU_RUNNER)
 GPU_NEEDS = $(if $(filter $(BIN)/python,$(GPU_RUNNER)),$(VENV)/.installed-gpu)
 
-.PHONY: smoke test test-all test-gpu lint schemas pages refresh clean
+.PHONY: smoke test test-all test-gpu lint schemas pages docs refresh clean
 
 smoke: $(VENV)/.installed-smoke
 	@echo; echo "== gpucheck doctor"
@@ -26,7 +26,7 @@ smoke: $(VENV)/.installed-smoke
 test: $(VENV)/.installed-test lint
 	$(BIN)/python -m pytest -m "not slow and not gpu" -n $(WORKERS) --dist loadfile --cov --cov-report=term $(PYTEST_ARGS)
 
-test-all: $(VENV)/.installed-test lint
+test-all: $(VENV)/.installed-test $(VENV)/.installed-docs lint
 	$(BIN)/python -m pytest -m "not gpu" $(PYTEST_ARGS)
 
 # On a machine with a GPU: make test-gpu GPU_PYTHON=/path/of/the/python/that/has/the/frameworks
@@ -47,6 +47,10 @@ schemas: $(VENV)/.installed-test
 # The pages in docs/matrix/ from the rows.
 pages: $(VENV)/.installed-test
 	$(BIN)/python tools/pages.py
+
+# The documentation site, into site/; look at it with: .venv/bin/python -m http.server -d site
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # Read the package index and its wheels again; needs the network.
 refresh: $(VENV)/.installed-test
@@ -72,9 +76,13 @@ $(VENV)/.installed-test: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[torch,tf,test]' $(PIP_ARGS)
 	@touch $@
 
+$(VENV)/.installed-docs: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[docs]' $(PIP_ARGS)
+	@touch $@
+
 $(VENV)/.installed-gpu: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]' $(PIP_ARGS)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

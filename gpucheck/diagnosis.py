@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gpucheck.checks import Check, Said, all_checks
+from gpucheck.facts.fact import NOT_LOOKED_AT
 from gpucheck.findings import (
     FRAMEWORKS,
     CheckResult,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from gpucheck.facts import Facts
     from gpucheck.matrix import Matrix
 
-BY_WORDS = "no-known-trouble-shown"
+BY_WORDS = ("no-known-trouble-shown", "no-known-message")
 
 
 def diagnose(
@@ -63,6 +64,8 @@ def diagnose(
     results = [result for check in chosen for result in run_check(check, facts, matrix)]
     if facts.described:
         results = [replace(result, decisive=True) for result in results]
+    if facts.reports:
+        results = [_not_shown(result) for result in results]
     results.extend(demanded)
     findings = rank(_told_once(results))
     checks = tuple(results)
@@ -77,18 +80,31 @@ def diagnose(
     )
 
 
+def _not_shown(result: CheckResult) -> CheckResult:
+    """What a report has no place for is not asked of it; what it tried to find out and could not stays unknown."""
+    reason = result.reason or ""
+    if result.status is Status.UNKNOWN and any(words in reason for words in (NOT_LOOKED_AT, "not in this report")):
+        return replace(result, status=Status.SKIP)
+    return result
+
+
 def _told_once(results: list[CheckResult]) -> list[Finding]:
     """Return all findings; one that facts show and a program's own words too is told once."""
     kept: list[Finding] = []
     for result in results:
         for finding in result.findings:
-            same = [n for n, one in enumerate(kept) if (one.slug, one.subject) == (finding.slug, finding.subject)]
-            if result.name == BY_WORDS and same:
+            same = [n for n, one in enumerate(kept) if one.slug == finding.slug and _of_one(one, finding)]
+            if result.name in BY_WORDS and same:
                 first = kept[same[0]]
                 kept[same[0]] = replace(first, evidence=(*first.evidence, *finding.evidence))
             else:
                 kept.append(finding)
     return kept
+
+
+def _of_one(first: Finding, second: Finding) -> bool:
+    """A text does not say of which framework or card its messages speak."""
+    return first.subject == second.subject or second.subject is None
 
 
 def run_check(check: Check, facts: Facts, matrix: Matrix) -> list[CheckResult]:

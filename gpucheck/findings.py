@@ -115,6 +115,9 @@ class Finding:
         confidence: How sure the cause is.
         source: Title and URL of the matrix row that decided, or None.
         explains: Slugs of the findings in this report that follow from this one.
+        instead: Slugs of the troubles that it may be as well, where nothing decides.
+        decide: What would decide between them.
+        vain: Popular advice that does not help here, and why.
     """
 
     slug: str
@@ -127,6 +130,9 @@ class Finding:
     confidence: Confidence = Confidence.CERTAIN
     source: str | None = None
     explains: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()
+    decide: str | None = None
+    vain: tuple[str, ...] = ()
 
     def leads_to(self, other: Finding) -> bool:
         """Whether another finding of the same report follows from this one."""

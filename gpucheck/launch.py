@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gpucheck.catalogue import Page
+    from gpucheck.checks.causes import Shown
     from gpucheck.facts import Facts
     from gpucheck.findings import Finding, Report
-    from gpucheck.messages import Observation
 
 PYTHON_NAME = re.compile(r"(python|pypy)[\d.]*(\.exe)?$")
 OF_THE_MASK = ("visible-devices-hides-gpu", "visible-devices-truncated")
@@ -123,17 +123,19 @@ def _uncured(findings: tuple[Finding, ...], made: fixes.Plan, curable: tuple[str
     ]
 
 
-def shown_by(output: str, matrix: Path | None = None) -> tuple[tuple[Observation, Page], ...]:
-    """Return the troubles that a program's output shows, each with its page.
+def shown_by(output: str, matrix: Path | None = None) -> tuple[tuple[Shown, Page], ...]:
+    """Return the troubles that a program's output shows, the surest first, each with its page.
 
     Args:
         output: What it wrote.
         matrix: A folder of rows to lay over the shipped matrix.
     """
     from gpucheck import catalogue, messages
+    from gpucheck.checks.causes import shown
 
-    found = messages.recognise(output, open_matrix(matrix).messages())
-    return tuple((one, catalogue.page(one.slug)) for one in found)
+    rows = open_matrix(matrix).messages()
+    found = shown(messages.recognise(output, rows), rows)
+    return tuple((one, catalogue.page(one.slug)) for one in found if one.severity is not Severity.INFO)
 
 
 def program(command: Sequence[str], environ: Mapping[str, str]) -> tuple[str | None, bool]:

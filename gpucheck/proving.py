@@ -149,12 +149,18 @@ def _install(framework: str, python: str | None) -> str:
 
 
 def recogniser(rows: Matrix) -> Recogniser:
-    """Return a function that finds the troubles which an output shows by the words of the matrix."""
+    """Return a function that finds the troubles which an output shows by the messages of the matrix."""
     from gpucheck import messages
+    from gpucheck.checks.causes import shown
 
     def recognise(output: str) -> tuple[Observation, ...]:
-        found = messages.recognise(output, rows.messages())
-        return tuple(Observation(slug=one.slug, line=one.line, source="the training's output") for one in found)
+        known = rows.messages()
+        return tuple(
+            Observation(slug=one.slug, line=message.line, source="the training's output")
+            for one in shown(messages.recognise(output, known), known)
+            if one.severity is not Severity.INFO
+            for message in one.messages[:1]
+        )
 
     return recognise
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gpucheck import api
 from gpucheck.facts import (
     AllReduce,
     Answer,
@@ -37,6 +38,7 @@ from gpucheck.facts import (
     seen,
 )
 from gpucheck.facts.arithmetic import arithmetic_of
+from gpucheck.matrix import Matrix
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -232,6 +234,11 @@ def build(table: dict[str, Any]) -> Facts:
     )
 
 
+def pasted(text: str) -> Facts:
+    """What a text shows, by the readers that `gpucheck explain` uses."""
+    return api.read(text, "the text", Matrix())
+
+
 def load() -> list[Machine]:
     """Return every machine of every file."""
     machines = []
@@ -240,6 +247,6 @@ def load() -> list[Machine]:
         parts = content.get("parts", {})
         for table in content["machine"]:
             merged = {key: value for part in table.get("of", []) for key, value in parts[part].items()}
-            facts = build({**merged, **table})
+            facts = pasted(table["text"]) if "text" in table else build({**merged, **table})
             machines.append(Machine(title=f"{path.stem}: {table['title']}", facts=facts, expect=table["expect"]))
     return machines

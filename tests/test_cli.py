@@ -99,7 +99,7 @@ def test_explain_lists_and_tells(gpucheck) -> None:
         ran = gpucheck("explain", name) if name == names[0] else None
         page = ran.out if ran else _page(name)
         assert page.startswith(f"{name}\n\n")
-        assert "Cure: " in page
+        assert "\nHow to fix it\n" in page
 
 
 def _page(name: str) -> str:

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "intake": {"facts", "messages"},
     "diagnosis": {"checks", "facts", "findings", "matrix"},
     "attended": set(),
-    "messages": set(),
+    "messages": {"facts"},
     "fixes": {"children", "facts", "findings", "mask"},
     "smoketest": {"facts", "fixes", "children"},
     "policy": {"facts", "findings"},
@@ -66,7 +66,7 @@ FORBIDDEN = {
     "rich.traceback", "rich.markdown", "rich.progress", "rich.syntax", "jsonschema", "unittest", "http.client",
     "urllib.request", "ssl", "multiprocessing", "concurrent.futures", "sqlite3", "xml", "email",
     "hashlib", "tempfile", "gpucheck.cli.matrix", "gpucheck.cli.smoke", "gpucheck.recommend", "gpucheck.describe",
-    "gpucheck.smoketest",
+    "gpucheck.smoketest", "gpucheck.checks.pages", "gpucheck.catalogue", "gpucheck.intake", "gpucheck.messages",
 }  # fmt: skip
 
 
@@ -161,8 +161,8 @@ def test_the_doctor_loads_no_heavy_module(stub, form: str) -> None:
         assert not {name for name in FORBIDDEN if name in loaded}
 
 
-# Modules of the doctor's whole path, with both formats counted at 301 and 250 on Python 3.11 and typer 0.28.
-MOST_MODULES = {"text": 330, "json": 275}
+# Modules of the doctor's whole path, with both formats counted at 327 and 276 on Python 3.11 and typer 0.28.
+MOST_MODULES = {"text": 345, "json": 290}
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

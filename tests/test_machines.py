@@ -72,7 +72,9 @@ def test_ways_out_say_what_carries_them_out(matrix: Matrix) -> None:
                     assert fix.commands
                 else:
                     assert fix.by == (), finding.slug
-                assert set(fix.systems) <= {"linux", "wsl", "windows", "macos", "container", "kubernetes"}
+                assert set(fix.systems) <= {
+                    "linux", "wsl", "windows", "macos", "container", "kubernetes", "cluster", "notebook",
+                }  # fmt: skip
             older = [number for number, fix in enumerate(finding.fixes) if "older release" in fix.text]
             assert all(number == len(finding.fixes) - 1 or number in older for number in older), finding.slug
     assert {(True, False, ("run", "env", "fix")), (False, True, ("fix",)), (False, False, ())} <= seen

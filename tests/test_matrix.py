@@ -49,11 +49,14 @@ def test_the_newest_three_releases_are_there(framework: str) -> None:
 
 
 def schema_of(path: Path) -> Path:
-    name = "framework" if "frameworks" in path.parts else path.stem
+    kind = {"torch": "framework", "tensorflow": "framework", "messages": "messages"}
+    name = kind.get(path.parent.name, path.stem) if path.parent.name != "packages" else path.stem
     return ROOT / f"matrix/schema/{name}.schema.json"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "matrix").rglob("*.toml")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "matrix").rglob("*.toml")), ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_the_files_fit_their_schemas(path: Path) -> None:
     content, schema = tomllib.loads(path.read_text()), json.loads(schema_of(path).read_text())
     assert list(jsonschema.Draft202012Validator(schema).iter_errors(content)) == []

@@ -1,4 +1,4 @@
-"""Writes the pages in docs/matrix/ from the rows of the matrix.
+"""Writes the pages in docs/matrix/ from the rows of the matrix, and those of the troubles (trouble_pages.py).
 
 ``python tools/pages.py`` writes them; with ``--check`` it only says, by exit status 1, that one is out of date.
 """
@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+
+import trouble_pages  # noqa: E402
 
 from gpucheck.matrix import Matrix  # noqa: E402
 from gpucheck.tables import SUBJECTS, Table, overview  # noqa: E402
@@ -69,6 +71,8 @@ def main() -> int:
     matrix = Matrix()
     wanted = {FOLDER / f"{subject}.md": page(matrix, subject) for subject in SUBJECTS}
     wanted[FOLDER / "together.md"] = together(matrix)
+    wanted |= trouble_pages.pages()
+    gone = [path for path in trouble_pages.FOLDER.glob("*.md") if path not in wanted]
     stale = [
         path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
@@ -77,7 +81,11 @@ def main() -> int:
         if "--check" not in sys.argv:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(wanted[path], encoding="utf-8")
-    return int(bool(stale) and "--check" in sys.argv)
+    for path in gone:
+        print(f"{'left over' if '--check' in sys.argv else 'removed'}: {path.relative_to(ROOT)}")
+        if "--check" not in sys.argv:
+            path.unlink()
+    return int(bool(stale or gone) and "--check" in sys.argv)
 
 
 if __name__ == "__main__":

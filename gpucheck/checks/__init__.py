@@ -26,9 +26,11 @@ from gpucheck.checks import (
     mask,
     ownership,
     packages,
+    reports,
     resources,
     smoke,
     sublibraries,
+    told,
     use,
     wsl,
 )
@@ -41,8 +43,19 @@ FAMILIES = tuple(
     module.__name__.rpartition(".")[2]
     for module in (
         *(driver, wsl, devices, chips, kernel_log, answers, cards, health, use, mask),
-        *(interpreter, framework, cuda, architecture, packages, ownership, libraries, cudnn, sublibraries),
-        *(resources, deep, smoke, convolution, learning, distributed),
+        *(
+            interpreter,
+            framework,
+            reports,
+            cuda,
+            architecture,
+            packages,
+            ownership,
+            libraries,
+            cudnn,
+            sublibraries,
+        ),
+        *(resources, deep, smoke, convolution, learning, distributed, told),
     )
 )
 

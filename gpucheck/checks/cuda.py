@@ -39,6 +39,9 @@ def driver_supports_runtime(facts: Facts, matrix: Matrix) -> Iterator[Said]:
             yield excuse
         elif not driver_works(facts):
             yield skipped("no driver answers", framework.name)
+        elif facts.reports and framework.answer.value is not None and framework.answer.value.available:
+            # A report's word weighs more than a driver version whose cuda-compat it does not show.
+            yield holds("the report says that it uses the GPU", framework.name)
         else:
             yield _runtime_on_driver(facts, matrix, framework)
 

@@ -74,6 +74,8 @@ def framework_agrees(facts: Facts, _: Matrix) -> Iterator[Said]:
         answer = framework.answer.value
         if answer is None:
             yield _unasked(framework)
+        elif facts.reports:
+            yield skipped("asked by another tool; its own check says what it saw", framework.name)
         elif answer.error is not None:
             yield skipped("it could not be asked; another check says why", framework.name)
         else:

@@ -48,7 +48,7 @@ def _old_wsl(facts: Facts) -> Finding:
         title="This WSL shows no GPU to Linux",
         cause="/dev/dxg is missing: this is WSL 1, or its kernel is too old for GPUs.",
         confidence=Confidence.LIKELY,
-        evidence=(evidence("/dev/dxg:", facts.driver.dxg), evidence("kernel", facts.system.kernel)),
+        evidence=(evidence("/dev/dxg", facts.driver.dxg), evidence("kernel", facts.system.kernel)),
         fixes=(
             Fix(text="In Windows: update WSL, and let this distribution run as version 2.",
                 commands=("wsl --update", "wsl --set-version <distribution> 2"), systems=("wsl",)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -77,8 +78,9 @@ def write(
     color: Color,
     redact: bool | None,
     verbosity: int,
+    status: int | None = None,
 ) -> None:
-    """Write a report to stdout and end with its exit status.
+    """Write a report to stdout and end with its exit status, or with another one.
 
     Raises:
         typer.Exit: Always.
@@ -87,6 +89,8 @@ def write(
 
     if sys.stdout is None:
         raise typer.BadParameter("the report cannot be written: there is no stdout")
+    if status is not None:
+        report = replace(report, exit_status=status)
     wanted = form is not Format.TEXT if redact is None else redact
     redactor = Redactor() if wanted else None
     if form is Format.JSON:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -29,7 +28,11 @@ def doctor(
     python: PythonOption = None,
     source: Annotated[
         Optional[Path],  # noqa: UP045 - typer reads it at run time
-        typer.Option("--from", metavar="FILE", help="Judge another machine's JSON report; - is stdin."),
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Judge another machine: gpucheck's JSON, collect_env, nvidia-smi, a log; - is stdin.",
+        ),
     ] = None,
     deep: Annotated[
         bool, typer.Option("--deep", help="Also import the frameworks, in child processes, and ask them.")
@@ -56,9 +59,9 @@ def doctor(
             raise typer.BadParameter("--from and --python exclude each other")
         if deep:
             raise typer.BadParameter("--from and --deep exclude each other: another machine cannot be asked")
-        from gpucheck.intake import read
+        from gpucheck.cli.reading import content_of
 
-        facts = read(_text(source), str(source))
+        facts = api.read(content_of(str(source), "--from"), str(source), api.open_matrix(matrix))
     report = api.doctor(
         python,
         facts=facts,
@@ -69,18 +72,3 @@ def doctor(
         deep=deep,
     )
     write(report, form=form, color=color, redact=redact, verbosity=int(verbose) - int(quiet))
-
-
-def _text(source: Path) -> str:
-    content = sys.stdin.buffer.read() if str(source) == "-" else _bytes(source)
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        raise typer.BadParameter(f"--from {source}: is not UTF-8 text") from None
-
-
-def _bytes(source: Path) -> bytes:
-    try:
-        return source.read_bytes()
-    except OSError as error:
-        raise typer.BadParameter(f"--from {source}: cannot be read: {error.strerror}") from None

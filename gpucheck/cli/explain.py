@@ -1,25 +1,92 @@
-"""`gpucheck explain`: what a finding means and what cures it."""
+"""`gpucheck explain`: a finding by its name, or the cause of a pasted text."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
-from gpucheck.cli.common import emit
+from gpucheck.cli.common import (
+    Color,
+    ColorOption,
+    Format,
+    FormatOption,
+    MatrixOption,
+    QuietOption,
+    RedactOption,
+    VerboseOption,
+    emit,
+    write,
+)
+
+NOT_RECOGNISED = 3
 
 
 def explain(
-    slug: Annotated[Optional[str], typer.Argument(help="A finding's name; without one, the list.")] = None,  # noqa: UP045
+    what: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(
+            metavar="[SLUG | FILE | -]", help="A finding's name, a file, or - for stdin. None: the list."
+        ),
+    ] = None,
+    text: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--text", metavar="TEXT", help="The text itself instead of a file."),
+    ] = None,
+    here: Annotated[
+        bool, typer.Option("--here", help="The text comes from this machine: what is found here takes part.")
+    ] = False,
+    form: FormatOption = Format.TEXT,
+    matrix: MatrixOption = None,
+    redact: RedactOption = None,
+    color: ColorOption = Color.AUTO,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
 ) -> None:
-    """Explain a finding: what it means, what cures it, what follows from it."""
-    from gpucheck import catalogue
+    """Name the true cause of a log, a traceback, another machine's report, or several mixed; or explain a finding.
+
+    Exit status: 0 explained, 3 nothing in it is known, 2 bad input.
+
+    Examples: gpucheck explain train.log;  python train.py 2>&1 | gpucheck explain -;
+    gpucheck explain --text "Failed to get convolution algorithm";  gpucheck explain cudnn-version-mismatch
+    """
+    if text is not None and what is not None:
+        raise typer.BadParameter("--text and a file or a finding exclude each other")
+    if text is None and (what is None or _is_slug(what)):
+        if here:
+            raise typer.BadParameter(
+                "--here needs a text: a file, - or --text; for this machine alone: gpucheck doctor"
+            )
+        _page(what, matrix)
+        return
+    from gpucheck import api
+    from gpucheck.cli.reading import content_of
+
+    content = text if text is not None else content_of(what or "-", "explain")
+    name = "--text" if text is not None else "stdin" if what == "-" else str(what)
+    report = api.explain(content, name=name, here=here, matrix=matrix)
+    known = api.is_explained(report)
+    write(
+        report,
+        form=form,
+        color=color,
+        redact=redact,
+        verbosity=int(verbose) - int(quiet),
+        status=0 if known else NOT_RECOGNISED,
+    )
+
+
+def _is_slug(what: str) -> bool:
+    """Whether a word is meant as a finding's name: no such file is there, and it looks like none."""
+    return what != "-" and not Path(what).exists() and not any(sign in what for sign in "/\\.")
+
+
+def _page(slug: str | None, matrix: Path | None) -> None:
+    from gpucheck import api, catalogue
+    from gpucheck.report import trouble
 
     if slug is None:
         emit("".join(f"{name}\n" for name in catalogue.slugs()))
-        return
-    page = catalogue.page(slug)
-    checks = "".join(f"  {name}: {summary}\n" for name, summary in page.checks)
-    follows = f"\nCan bring with it: {', '.join(page.follows)}\n" if page.follows else ""
-    found = f"\nFound by the checks:\n{checks}" if checks else ""
-    emit(f"{page.slug}\n\n{page.meaning}\n\nCure: {page.remedy}\n{follows}{found}")
+    else:
+        emit(trouble.text(catalogue.page(slug, api.examples(matrix))))

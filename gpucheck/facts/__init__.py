@@ -25,6 +25,7 @@ from gpucheck.facts.smoke import (
     SmokeRun,
 )
 from gpucheck.facts.software import Answer, Dependency, Framework, Library, PackageFile
+from gpucheck.facts.text import Message
 from gpucheck.facts.usable import usable_gpus
 from gpucheck.record import record
 
@@ -47,6 +48,7 @@ __all__ = [
     "GpuProcess",
     "Interpreter",
     "Library",
+    "Message",
     "Observation",
     "OtherInterpreter",
     "PackageFile",
@@ -83,6 +85,8 @@ class Facts:
         probes: How each probe went.
         smoke: Smoke trainings.
         distributed: Runs over several processes.
+        reports: What they were read in, where that is a pasted text: ``collect_env``, ``log``...
+        messages: Known messages in that text.
     """
 
     system: System = field(default_factory=System)
@@ -98,6 +102,8 @@ class Facts:
     probes: tuple[ProbeRun, ...] = ()
     smoke: tuple[SmokeRun, ...] = ()
     distributed: tuple[DistributedRun, ...] = ()
+    reports: tuple[str, ...] = ()
+    messages: tuple[Message, ...] = ()
 
     def framework(self, name: str) -> Framework:
         """Return what was seen of a framework; an entry without facts when it was not looked at."""

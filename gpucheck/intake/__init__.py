@@ -1,60 +1,91 @@
-"""Reads other machines' reports into Facts: our own JSON so far."""
+"""Reads what was pasted or sent: our own JSON, other tools' reports, logs, or all of them mixed, into Facts."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from gpucheck.facts import Facts, FactsError, from_json
+from gpucheck.facts import Driver, Facts, seen
+from gpucheck.intake import collect_env, own, package_lists, smi_list, smi_query, smi_table, smi_xml, tf_env
+from gpucheck.intake.merging import joined
+from gpucheck.intake.own import IntakeError
+from gpucheck.messages import Excerpt, NotText, cleaned, decode, recognise, stripped
 
-__all__ = ["IntakeError", "read"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gpucheck.messages import Known
+
+__all__ = ["IntakeError", "joined", "read", "read_text"]
+
+# The most exact first: where two reports of one machine differ, the earlier one counts.
+READERS = {
+    "nvidia-smi -q -x": smi_xml,
+    "nvidia-smi -q": smi_query,
+    "nvidia-smi": smi_table,
+    "nvidia-smi -L": smi_list,
+    "collect_env": collect_env,
+    "tf_env_collect.sh": tf_env,
+    "list of packages": package_lists,
+}
+# Says in a list of reports that only lines which may tell something were looked at.
+EXCERPT = "the telling lines"
+# What the kernel's log says of the driver; the same words as the probe's.
+KERNEL = ("NVRM:", "nvidia: module", "nvidia-nvlink", "Lockdown:", "Loading of unsigned module")
+MOST_KERNEL_LINES = 200
 
 
-FRAMEWORKS = ("torch", "tensorflow")
-
-
-class IntakeError(ValueError):
-    """A report that cannot be read; the message says what is wrong and where."""
-
-
-def read(text: str, name: str) -> Facts:
-    """Read a report that ``gpucheck doctor --format json`` wrote, or its ``facts`` alone.
+def read(content: bytes | Excerpt, name: str, known: Iterable[Known]) -> Facts:
+    """Read a file or a stream of any kind.
 
     Args:
-        text: The document.
+        content: Its bytes, or what `gpucheck.messages.excerpt` has kept of it.
         name: Where it comes from, for messages.
+        known: Rows of known messages.
 
     Raises:
-        IntakeError: It is not such a document.
+        IntakeError: It is empty, no text, or a report of ours that cannot be read.
+    """
+    kept = content if isinstance(content, Excerpt) else Excerpt(content=content, size=len(content), complete=True)
+    try:
+        text = decode(kept.content)
+    except NotText as error:
+        raise IntakeError(f"{name}: {error}") from None
+    facts = read_text(text, name, known)
+    if kept.complete or not facts.reports:
+        return facts
+    # Lines are missing between those that were kept: their numbers would mislead.
+    messages = tuple(replace(message, number=0) for message in facts.messages)
+    return replace(facts, messages=messages, reports=(*facts.reports, f"{EXCERPT} of {kept.size >> 20} MB"))
+
+
+def read_text(text: str, name: str, known: Iterable[Known]) -> Facts:
+    """Read a text of any kind: the parts are told by what stands in them, and judged together.
+
+    Args:
+        text: What was pasted.
+        name: Where it comes from, for messages.
+        known: Rows of known messages.
+
+    Raises:
+        IntakeError: It is empty, or a report of ours that cannot be read.
     """
     if not text.strip():
         raise IntakeError(f"{name}: is empty")
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise IntakeError(f"{name}: is not a gpucheck report in JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise IntakeError(f"{name}: is not a gpucheck report: an object was expected")
-    try:
-        facts: Facts = from_json(Facts, _facts(content, name))
-    except FactsError as error:
-        raise IntakeError(f"{name}: {error}") from None
-    for place, framework in [
-        *((f"frameworks[{n}].name", one.name) for n, one in enumerate(facts.frameworks)),
-        *((f"smoke[{n}].framework", run.framework) for n, run in enumerate(facts.smoke)),
-    ]:
-        if framework not in FRAMEWORKS:
-            raise IntakeError(f"{name}: facts.{place}: {framework[:40]!r} is neither torch nor tensorflow")
-    return facts
+    facts = own.read(text, name)
+    if facts is not None:
+        return facts
+    whole_lines = cleaned(text)
+    lines = [stripped(line, indented=True) for line in whole_lines]
+    plain = "\n".join(lines)
+    parts = {label: facts for label, reader in READERS.items() if (facts := reader.read(plain)) is not None}
+    whole = joined([*parts.values(), _kernel(whole_lines)])
+    found = recognise(text, known)
+    return replace(whole, reports=(*parts, "log" if found else "text"), messages=found)
 
 
-def _facts(content: dict[str, Any], name: str) -> Any:
-    if "schema_version" not in content:
-        return content
-    if content["schema_version"] != 1:
-        raise IntakeError(
-            f"{name}: schema_version is {content['schema_version']!r}, this gpucheck reads 1: "
-            "use the version of gpucheck that wrote it"
-        )
-    facts = content.get("facts")
-    return {**facts, "smoke": content.get("smoke") or []} if isinstance(facts, dict) else facts
+def _kernel(lines: list[str]) -> Facts:
+    told = tuple(line.strip() for line in lines if any(word in line for word in KERNEL))
+    if not told:
+        return Facts()
+    return Facts(driver=Driver(kernel_messages=seen(told[:MOST_KERNEL_LINES], "the kernel's log in the text")))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from packaging.version import Version
 
 from gpucheck.matrix.load import MatrixError, folder, read_row, read_rows, read_toml
+from gpucheck.matrix.messages import MESSAGE_FILES, Message
 from gpucheck.matrix.releases import Build, Companion, Package, PackageLimit, Release, Trouble
 from gpucheck.matrix.rows import (
     Architecture,
@@ -28,7 +29,6 @@ from gpucheck.matrix.rows import (
     Floor,
     Head,
     Limit,
-    Message,
     Product,
     Row,
     Rule,
@@ -145,8 +145,9 @@ class Matrix:
         )
 
     def messages(self) -> tuple[Message, ...]:
-        """Return the words by which troubles show themselves, in the order in which they decide."""
-        return self.rows("messages.toml", "message", Message)
+        """Return the messages by which troubles show themselves."""
+        files = [f"messages/{name}.toml" for name in MESSAGE_FILES]
+        return tuple(row for file in files for row in self.rows(file, "message", Message))
 
     def xid(self, number: int) -> Xid | None:
         """Return what an Xid means."""

@@ -256,16 +256,3 @@ class Distribution(Row):
     install: tuple[str, ...]
     versions: tuple[str, ...] = ()
     headers: str | None = None
-
-
-@record
-class Message(Row):
-    """Words by which a trouble shows itself in a program's output.
-
-    Attributes:
-        slug: The trouble.
-        text: The words, as they stand in one line.
-    """
-
-    slug: str
-    text: str

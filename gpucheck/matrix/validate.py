@@ -12,6 +12,7 @@ from packaging.version import Version
 
 from gpucheck.matrix import MatrixError, parse_version
 from gpucheck.matrix.load import read_row, read_rows, read_toml
+from gpucheck.matrix.messages import MESSAGE_FILES, Message
 from gpucheck.matrix.references import unresolved
 from gpucheck.matrix.releases import Companion, Package, PackageLimit, Release, ToolkitExtra
 from gpucheck.matrix.rows import (
@@ -29,7 +30,6 @@ from gpucheck.matrix.rows import (
     ForwardSupport,
     Head,
     Limit,
-    Message,
     Product,
     Row,
     Rule,
@@ -56,7 +56,7 @@ TABLES: dict[str, dict[str, type[Row]]] = {
     "gpus.toml": {"gpu": Product},
     "xid.toml": {"xid": Xid},
     "distributions.toml": {"distribution": Distribution},
-    "messages.toml": {"message": Message},
+    **{f"messages/{name}.toml": {"message": Message} for name in MESSAGE_FILES},
     "packages/nvidia.toml": {"package": Package, "toolkit-extra": ToolkitExtra},
     "packages/torch.toml": {"package-limit": PackageLimit, "companion": Companion},
     "packages/tensorflow.toml": {"package-limit": PackageLimit, "companion": Companion},
@@ -77,7 +77,7 @@ KEYS: dict[type[Row], tuple[str, ...]] = {
     Product: ("name",),
     Chip: ("chip",),
     Xid: ("number",),
-    Message: ("text",),
+    Message: ("name",),
     Distribution: ("ids", "versions"),
     Package: ("name",),
     ToolkitExtra: ("version", "extra"),

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gpucheck.catalogue import Page
+    from gpucheck.checks.causes import Shown
     from gpucheck.findings import Report
-    from gpucheck.messages import Observation
     from gpucheck.report.screen import Line
 
 
-def lines(how: str, seen: tuple[tuple[Observation, Page], ...], report: Report) -> Iterator[Line]:
+def lines(how: str, seen: tuple[tuple[Shown, Page], ...], report: Report) -> Iterator[Line]:
     """Yield how the program ended, and what its output and this machine say of the cause.
 
     Args:
@@ -24,9 +24,9 @@ def lines(how: str, seen: tuple[tuple[Observation, Page], ...], report: Report) 
         report: The judgement of this machine.
     """
     yield (Piece("gpucheck: ", "bold"), Piece(f"the program ended: {how}"))
-    for observation, page in seen:
+    for shown, page in seen:
         yield (Piece(" ✗ ", "red"), Piece(page.slug, "bold"))
-        yield (Piece(f"     {observation.line}", "dim"),)
+        yield (Piece(f"     {shown.messages[0].line}", "dim"),)
         yield (Piece("   Why: ", "bold"), Piece(page.meaning))
         yield (Piece("   Do:  ", "bold"), Piece(page.remedy))
     for finding in report.findings:

@@ -28,6 +28,11 @@ def overview(report: Report) -> Iterator[Marked]:
         yield _framework(report, framework)
 
 
+def told(facts: Facts) -> bool:
+    """Whether anything is known of the machine itself, and not only what its programs printed."""
+    return bool(facts.gpus.value or facts.frameworks or facts.driver.version.known or facts.packages.value)
+
+
 def versions(facts: Facts) -> Iterator[str]:
     """Yield the three CUDA versions, each with what it means; none without a driver."""
     if not facts.driver.driver_cuda.known or facts.described:

@@ -49,7 +49,9 @@ def _machine(report: Report) -> Iterator[str]:
     system, python = report.facts.system, report.facts.interpreter
     parts = [system.os.value, system.machine.value, f"glibc {system.glibc.value}" if system.glibc.known else None]
     parts += [name for name in (system.container.value, system.scheduler.value) if name not in (None, "none")]
-    yield f"- {words(', '.join(filter(None, parts)))}, Python {words(python.version.value or 'not known')}"
+    parts.append(f"Python {python.version.value}" if python.version.known else None)
+    if any(parts):
+        yield f"- {words(', '.join(filter(None, parts)))}"
     if python.executable.value:
         yield f"- {code(python.executable.value)} ({words(python.kind.value or 'kind not known')})"
     if (links := machine.chain(report)) is not None:
@@ -61,14 +63,23 @@ def _finding(report: Report, finding: Finding) -> Iterator[str]:
     yield f"#### {SIGNS[finding.severity]} {words(finding.title)} ({code(finding.slug)})"
     yield ""
     likely = "" if finding.confidence.value == "certain" else f" ({finding.confidence.value})"
-    yield f"**Why{likely}:** {words(finding.cause)}"
+    yield f"**Why{likely}:** {prose(finding.cause)}"
     yield ""
     for item in finding.evidence:
         yield f"- {words(item.text)}" + (f" — {code(item.source)}" if item.source else "")
     yield ""
+    if finding.instead:
+        yield f"**May be instead:** {', '.join(code(slug) for slug in finding.instead)}"
+        yield ""
+    if finding.decide:
+        yield f"**What decides:** {prose(finding.decide)}"
+        yield ""
     for number, fix in enumerate(finding.fixes):
-        yield f"**{'Do' if number == 0 else 'Or'}:** {words(fix.text)}"
+        yield f"**{'Do' if number == 0 else 'Or'}:** {prose(fix.text)}"
         yield from _block(screen.commands(finding.slug, fix))
+    for text in finding.vain:
+        yield f"**Does not help:** {prose(text)}"
+        yield ""
     followed = list(dict.fromkeys(other.title for other in report.findings if finding.leads_to(other)))
     if followed:
         yield f"**Follows from this:** {words('; '.join(followed))}"
@@ -82,12 +93,13 @@ def _undetermined(report: Report) -> Iterator[str]:
 
 
 def _checks(report: Report) -> Iterator[str]:
+    made = [one for one in report.checks if not (report.facts.reports and one.status is Status.SKIP)]
     yield ""
-    yield f"<details><summary>{len(report.checks)} checks</summary>"
+    yield f"<details><summary>{len(made)} checks</summary>"
     yield ""
     yield "| check | about | status | reason |"
     yield "|---|---|---|---|"
-    for result in report.checks:
+    for result in made:
         cells = (f"{result.family}/{result.name}", result.subject or "", result.status.value, result.reason or "")
         yield f"| {' | '.join(words(cell) for cell in cells)} |"
     yield ""
@@ -97,6 +109,14 @@ def _checks(report: Report) -> Iterator[str]:
 def words(text: str) -> str:
     """Return text in which nothing is Markdown, HTML, a mention or a reference."""
     return SPECIAL.sub(r"\\\1", clean(text))
+
+
+def prose(text: str) -> str:
+    """Return text of ours, with commands between back-quotes; whatever it holds from outside stays text."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return words(text)
+    return "".join(code(part) if number % 2 else words(part) for number, part in enumerate(parts) if part)
 
 
 def code(text: str) -> str:

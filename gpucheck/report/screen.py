@@ -70,6 +70,12 @@ def headline(report: Report) -> Iterator[Line]:
         yield (Piece("Problem: ", "bold red"), Piece(", ".join(report.root_causes), "bold"))
     elif report.verdict == "inconclusive":
         yield (Piece("Inconclusive: ", "bold yellow"), Piece(_why_inconclusive(report)))
+    elif report.facts.reports and not machine.told(report.facts):
+        harmless = ", ".join(dict.fromkeys(finding.slug for finding in report.findings))
+        yield (
+            Piece("No trouble shown: ", "bold green"),
+            Piece(f"what is known in the text is harmless: {harmless}"),
+        )
     else:
         met = ", and every requirement is met" if any(_demands(result) for result in report.checks) else ""
         warned = f", with a warning ({', '.join(report.root_causes)})" if report.root_causes else ""
@@ -82,6 +88,8 @@ def _demands(result: CheckResult) -> bool:
 
 
 def _why_inconclusive(report: Report) -> str:
+    if report.facts.reports[:1] == ("text",):
+        return "nothing in the text is known"
     for result in report.checks:
         if result.decisive and result.status in (Status.UNKNOWN, Status.CRASH):
             subject = f" ({result.subject})" if result.subject else ""
@@ -107,8 +115,14 @@ def _expanded(report: Report, finding: Finding) -> Iterator[Line]:
         yield (Piece(f"     {item.text}"), Piece(source, "dim"))
     likely = "" if finding.confidence.value == "certain" else f" ({finding.confidence.value})"
     yield (Piece(f"   Why{likely}: ", "bold"), Piece(finding.cause))
+    if finding.instead:
+        yield (Piece("   May be instead: ", "bold"), Piece(", ".join(finding.instead)))
+    if finding.decide:
+        yield (Piece("   What decides: ", "bold"), Piece(finding.decide))
     for number, fix in enumerate(finding.fixes):
         yield from _fix(finding.slug, fix, "Do: " if number == 0 else "Or: ")
+    for text in finding.vain:
+        yield (Piece("   Not: ", "bold"), Piece(text))
     followed = [_consequence(other) for other in report.findings if finding.leads_to(other)]
     if followed:
         yield (Piece("   Follows from this: ", "bold"), Piece("; ".join(dict.fromkeys(followed))))
@@ -186,13 +200,15 @@ def _ending(report: Report) -> Iterator[Line]:
         yield (Piece(f"exit {report.exit_status}: {counts}{page}", "bold"),)
     elif report.exit_status:
         yield (Piece(f"exit {report.exit_status}: {_counts(report) or 'not everything could be judged'}", "bold"),)
-    elif not (report.facts.smoke or report.facts.distributed or report.facts.described):
+    elif not (report.facts.smoke or report.facts.distributed or report.facts.described or report.facts.reports):
         yield (Piece("   next: ", "dim"), Piece(machine.next_step(report)))
 
 
 def _looked_at(report: Report) -> str:
     if report.facts.described:
         return "judged by the matrix alone, nothing was installed or tried"
+    if report.facts.reports:
+        return f"read in the text: {', '.join(report.facts.reports)}"
     python = report.facts.interpreter
     why = python.chosen_by.value or ""
     chosen = f" (from {why})" if why not in ("", "the one that runs gpucheck") else ""

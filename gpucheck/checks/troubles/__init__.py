@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from gpucheck.checks.troubles import cards, distributed, driver, environment, libraries, programs, training
+from gpucheck.checks.troubles import (
+    cards,
+    distributed,
+    driver,
+    environment,
+    harmless,
+    libraries,
+    programs,
+    training,
+)
 from gpucheck.checks.troubles.trouble import Trouble
 
 __all__ = ["TROUBLES", "Trouble"]
 
 TROUBLES: dict[str, Trouble] = {
     slug: trouble
-    for part in (driver, cards, environment, libraries, programs, training, distributed)
+    for part in (driver, cards, environment, libraries, programs, training, distributed, harmless)
     for slug, trouble in part.TROUBLES.items()
 }

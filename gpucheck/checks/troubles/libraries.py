@@ -11,6 +11,14 @@ TROUBLES: dict[str, Trouble] = {
         remedy="Update the driver, or install a build of the framework for an older CUDA runtime.",
         follows=("framework-answer-differs", "silent-cpu-fallback", "smoke-failed", "cuda-runtime-unsupported"),
     ),
+    "cuda-runtime-unsupported": Trouble(
+        meaning="A CUDA runtime or toolkit that a program brings, or is compiled with, does not go with this "
+        "machine: the driver does not support a runtime or PTX so new, or the compiler is too old to know the "
+        "card.",
+        remedy="Take a build of that library for the framework's CUDA runtime, compile it with a toolkit that "
+        "knows the card, or update the driver.",
+        follows=("silent-cpu-fallback", "smoke-failed"),
+    ),
     "compute-capability-unsupported": Trouble(
         meaning="The framework's binary carries no code that this GPU can run: neither machine code of its "
         "generation nor PTX that could be compiled for it.",

@@ -50,6 +50,14 @@ TROUBLES: dict[str, Trouble] = {
         "CUDA_LAUNCH_BLOCKING=1, which shows an earlier failure.",
         follows=("smoke-failed",),
     ),
+    "cublas-alloc-failed": Trouble(
+        meaning="cuBLAS could not get the memory that it starts with: mostly because the program or another one "
+        "has taken the rest, else because an earlier kernel failed (an index out of range) and this call is the "
+        "first to tell.",
+        remedy="A smaller batch, and end what else holds the GPU's memory; if that does not help, run again with "
+        "CUDA_LAUNCH_BLOCKING=1, which shows an earlier failure.",
+        follows=("smoke-failed",),
+    ),
     "device-side-assert": Trouble(
         meaning="A kernel met a condition that must not be, mostly an index out of range, such as a class label "
         "that the network has no output for. What fails after it on the GPU follows from it.",
@@ -61,5 +69,12 @@ TROUBLES: dict[str, Trouble] = {
         remedy="Run again with CUDA_LAUNCH_BLOCKING=1 to find the call; it is mostly a custom kernel's fault, "
         "sometimes a library's of the wrong version.",
         follows=("smoke-failed",),
+    ),
+    "removed-api": Trouble(
+        meaning="The program was written for an older TensorFlow, Keras or NumPy, or by advice that names what "
+        "never existed, and calls what this release does not have. The GPU is not concerned.",
+        remedy="Write the call as the installed release has it, or run the program in an environment with the "
+        "releases that it was written for.",
+        follows=("smoke-failed", "smoke-not-started"),
     ),
 }
