@@ -16,7 +16,7 @@ GPU_RUNNER ?= $(BIN)/python
 GPU_PYTHON ?= $(GPU_RUNNER)
 GPU_NEEDS = $(if $(filter $(BIN)/python,$(GPU_RUNNER)),$(VENV)/.installed-gpu)
 
-.PHONY: smoke test test-all test-gpu lint schemas pages docs refresh clean
+.PHONY: smoke test test-all test-gpu lint schemas man pages docs refresh clean
 
 smoke: $(VENV)/.installed-smoke
 	@echo; echo "== gpucheck doctor"
@@ -40,9 +40,14 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/python tools/schemas.py --check
 	$(BIN)/python tools/pages.py --check
+	$(BIN)/python tools/manpage.py --check
 
 schemas: $(VENV)/.installed-test
 	$(BIN)/python tools/schemas.py
+
+# docs/gpucheck.1 from the commands' own help; read it with: man -l docs/gpucheck.1
+man: $(VENV)/.installed-test
+	$(BIN)/python tools/manpage.py
 
 # The pages in docs/matrix/ from the rows.
 pages: $(VENV)/.installed-test

@@ -1,7 +1,8 @@
 """How fast `gpucheck explain -` reads, and in how much memory: ``python benchmarks/explain.py [MEGABYTES]``.
 
-line without an end. Each goes through a pipe into a process of its own, with one known message at its end; beside
-it `wc` reads the same, so that the ratio says what reading alone costs.
+Four logs are made up: a training's steps, TensorFlow's start-up noise over and over, lines that all differ, and
+one line without an end. Each goes through a pipe into a process of its own, with one known message at its end;
+beside it `wc` reads the same, so that the ratio says what reading alone costs.
 """
 
 from __future__ import annotations

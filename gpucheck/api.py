@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import functools
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,8 +38,11 @@ def doctor(
     *,
     facts: Facts | None = None,
     require: Sequence[str] = (),
+    policy: Path | None = None,
+    profile: str | None = None,
+    on_missing_gpu: str | None = None,
     matrix: Path | None = None,
-    fail_on: str = "error",
+    fail_on: str | None = None,
     timeout: float = probe.DEFAULT_DEADLINE,
     deep: bool = False,
 ) -> Report:
@@ -50,20 +52,31 @@ def doctor(
         python: Another interpreter to look into.
         facts: Facts of another machine, to be judged instead of this one's.
         require: Demands such as ``gpu>=4``.
+        policy: A policy file; none is looked for.
+        profile: Which of its profiles counts.
+        on_missing_gpu: What demands on GPUs mean where there is none: fail, skip or warn.
         matrix: A folder of rows to lay over the shipped matrix.
-        fail_on: Least severity that makes the exit status 1: error, warn, info or never.
+        fail_on: Least severity that makes the exit status 1: error, warn, info or never; default: the policy's, or
+            error.
         timeout: Seconds that any one probe may take.
         deep: Whether the frameworks themselves are asked, in child processes, and binaries are read.
 
     Raises:
-        ValueError: The interpreter, a requirement or a row of the matrix cannot be used.
+        ValueError: The interpreter, a requirement, the policy or a row of the matrix cannot be used.
     """
-    requirements = read_requirements(require)
-    threshold, rows = FailOn(fail_on), open_matrix(matrix)
+    demands = None
+    if require or policy is not None or profile is not None or on_missing_gpu is not None:
+        from gpucheck.demands import read as read_demands
+
+        demands = read_demands(require, policy, profile, on_missing_gpu)
+    stated = demands.fail_on if demands is not None else None
+    threshold, rows = FailOn(fail_on or stated or "error"), open_matrix(matrix)
     if facts is None:
         facts = probe.gather(python, deadline=timeout, deep=deep)
-    demanded = [judge(facts) for judge in requirements]
-    return diagnose(facts, rows, fail_on=threshold, demanded=demanded)
+        facts = demands.with_variables(facts) if demands is not None else facts
+    if demands is not None:
+        return demands.report(facts, rows, threshold)
+    return diagnose(facts, rows, fail_on=threshold)
 
 
 def explain(
@@ -257,7 +270,8 @@ def read_requirements(texts: Sequence[str]) -> list[Callable[[Facts], CheckResul
         return []
     from gpucheck import policy
 
-    return [functools.partial(policy.judge, policy.parse_requirement(text)) for text in texts]
+    wanted = [policy.parse_requirement(text) for text in texts]
+    return [lambda facts, one=one: policy.judged([one], facts)[0] for one in wanted]  # type: ignore[misc]
 
 
 def open_matrix(overlay: Path | None = None) -> Matrix:

@@ -37,6 +37,7 @@ def diagnose(
     *,
     fail_on: FailOn = FailOn.ERROR,
     demanded: Iterable[CheckResult] = (),
+    adjust: Callable[[list[CheckResult]], list[CheckResult]] = lambda results: results,
     select: Callable[[Check], bool] = lambda _: True,
 ) -> Report:
     """Judge facts.
@@ -49,6 +50,7 @@ def diagnose(
         matrix: What is known of compatibility.
         fail_on: Least severity that makes the exit status 1.
         demanded: Results of requirements, judged by `gpucheck.policy`.
+        adjust: What a policy makes of all results: other severities, ignored findings.
         select: Which checks to run; all by default.
 
     Raises:
@@ -66,7 +68,7 @@ def diagnose(
         results = [replace(result, decisive=True) for result in results]
     if facts.reports:
         results = [_not_shown(result) for result in results]
-    results.extend(demanded)
+    results = adjust([*results, *demanded])
     findings = rank(_told_once(results))
     checks = tuple(results)
     return Report(

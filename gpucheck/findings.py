@@ -118,6 +118,7 @@ class Finding:
         instead: Slugs of the troubles that it may be as well, where nothing decides.
         decide: What would decide between them.
         vain: Popular advice that does not help here, and why.
+        place: Where in a policy file the demand stands, ``gpucheck.toml:12``.
     """
 
     slug: str
@@ -133,6 +134,7 @@ class Finding:
     instead: tuple[str, ...] = ()
     decide: str | None = None
     vain: tuple[str, ...] = ()
+    place: str | None = None
 
     def leads_to(self, other: Finding) -> bool:
         """Whether another finding of the same report follows from this one."""
@@ -224,7 +226,10 @@ def exit_status(checks: tuple[CheckResult, ...], fail_on: FailOn) -> int:
     judged, or one that decides is unknown.
     """
     findings = [finding for check in checks for finding in check.findings]
-    unmet = any(check.family == "policy" and check.status is Status.FAIL for check in checks)
+    unmet = any(
+        check.family == "policy" and any(finding.severity is Severity.ERROR for finding in check.findings)
+        for check in checks
+    )
     if unmet or any(fail_on.reached_by(finding.severity) for finding in findings):
         return 1
     return 3 if inconclusive(checks) else 0

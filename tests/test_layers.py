@@ -31,14 +31,27 @@ MAY_IMPORT = {
     "messages": {"facts"},
     "fixes": {"children", "facts", "findings", "mask"},
     "smoketest": {"facts", "fixes", "children"},
-    "policy": {"facts", "findings"},
+    "memory": {"facts", "findings", "diagnosis", "matrix", "checks"},
+    "policy": {"facts", "findings", "matrix"},
     "catalogue": {"checks"},
     "tables": {"matrix"},
     "together": {"describe", "diagnosis", "matrix", "tables"},
     "report": {"facts", "findings", "fixes", "catalogue", "recommend", "tables", "__version__"},
 }
 # They put the rooms together.
-UNBOUND = {"cli", "api", "applying", "launch", "proving", "repair", "__init__", "__main__"}
+UNBOUND = {
+    "cli",
+    "api",
+    "applying",
+    "launch",
+    "proving",
+    "remembering",
+    "repair",
+    "__init__",
+    "__main__",
+    "pytest_plugin",
+    "demands",
+}
 SCRIPTS = "smoketest/children"
 ONLY_IN = {
     "typer": {"cli"},
@@ -54,12 +67,13 @@ ONLY_IN = {
         *(f"{SCRIPTS}/{name}_tensorflow.py" for name in ("train", "proof", "events", "distribute")),
     },
     "numpy": {"smoketest/children"},
-    "packaging": {"matrix", "refresh", "describe", "recommend"},
+    "packaging": {"matrix", "refresh", "describe", "recommend", "policy"},
     "filelock": {"smoketest/download.py"},
     "requests": {"refresh"},
     "remotezip": {"refresh"},
     "tomli_w": {"refresh"},
     "yaml": {"describe"},
+    "pytest": {"pytest_plugin.py"},
 }
 FORBIDDEN = {
     "torch", "tensorflow", "numpy", "pydantic", "jinja2", "asyncio", "importlib.metadata", "pynvml", "click",

@@ -95,14 +95,14 @@ NONE = build({})
     ],
 )
 def test_requirements_on_two_gpus(text: str, status: int) -> None:
-    demanded = [policy.judge(policy.parse_requirement(text), TWO)]
+    demanded = [policy.judged([policy.parse_requirement(text)], TWO)[0]]
     report = diagnosis.diagnose(TWO, Matrix(), demanded=demanded)
     assert report.exit_status == status
     assert report.root_causes == (("requirement-unmet",) if status else ())
 
 
 def test_a_machine_without_a_card_meets_no_demand_for_one() -> None:
-    demanded = [policy.judge(policy.parse_requirement("gpu>=1"), NONE)]
+    demanded = [policy.judged([policy.parse_requirement("gpu>=1")], NONE)[0]]
     assert diagnosis.diagnose(NONE, Matrix(), demanded=demanded).exit_status == 1
     assert diagnosis.diagnose(NONE, Matrix()).exit_status == 0
 
@@ -111,7 +111,7 @@ def test_a_demand_that_cannot_be_determined_is_3_not_0() -> None:
     facts = build(
         {"driver": {"module_loaded": True, "cuda_library": "/l/libcuda.so.1"}, "gpus": {"missing": "timed out"}}
     )
-    result = policy.judge(policy.parse_requirement("gpu>=1"), facts)
+    result = policy.judged([policy.parse_requirement("gpu>=1")], facts)[0]
     assert result.status is Status.UNKNOWN
     assert result.findings[0].slug == "requirement-undetermined"
     assert exit_status((PASS, result), FailOn.ERROR) == 3

@@ -39,6 +39,9 @@ def names(wheel: Path) -> set[str]:
 def test_the_wheel_holds_the_code_and_the_matrix(built: Path) -> None:
     (wheel,) = built.glob("gpucheck_doctor-*.whl")
     shipped = {name for name in names(wheel) if ".dist-info/" not in name}
+    (manual,) = (name for name in shipped if ".data/" in name)
+    assert manual.endswith(".data/data/share/man/man1/gpucheck.1")
+    shipped.remove(manual)
     matrix = {f"gpucheck/_matrix/{name.removeprefix('matrix/')}" for name in tracked("matrix")}
     assert shipped == tracked("gpucheck") | matrix
     assert "gpucheck/py.typed" in shipped

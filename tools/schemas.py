@@ -1,6 +1,6 @@
 """Writes the JSON Schemas of the report and of the matrix files from the dataclasses.
 
-``python tools/schemas.py`` writes docs/schema/report.schema.json and matrix/schema/*.json; with ``--check``
+``python tools/schemas.py`` writes docs/schema/*.json and matrix/schema/*.json; with ``--check``
 it only says, by exit status 1, that one of them is out of date.
 """
 
@@ -25,6 +25,7 @@ from gpucheck.findings import Finding, Status  # noqa: E402
 from gpucheck.matrix.releases import Release  # noqa: E402
 from gpucheck.matrix.rows import Head  # noqa: E402
 from gpucheck.matrix.validate import TABLES  # noqa: E402
+from gpucheck.policy.shape import schema as policy_schema  # noqa: E402
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean"}
@@ -106,6 +107,9 @@ def closed(properties: dict[str, Any]) -> dict[str, Any]:
 def documents() -> dict[Path, dict[str, Any]]:
     """Return every schema file and what it should hold."""
     found = {ROOT / "docs/schema/report.schema.json": report_schema()}
+    found[ROOT / "docs/schema/policy.schema.json"] = {
+        "$schema": DIALECT, "title": "gpucheck policy: gpucheck.toml", **policy_schema(),
+    }  # fmt: skip
     matrix = ROOT / "matrix/schema"
     for file, keys in TABLES.items():
         arrays = {key: {"type": "array", "items": schema(kind, row=True)} for key, kind in keys.items()}

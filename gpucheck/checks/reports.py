@@ -68,7 +68,8 @@ def _unseen(facts: Facts, framework: Framework) -> Finding:
     others = ("driver-missing", "container-without-gpu", "no-device", "visible-devices-hides-gpu")
     return Finding(
         slug=slug,
-        severity=Severity.WARN if slug == "no-device" else Severity.ERROR,
+        # Where a driver works another check may say why, by the versions; then that counts.
+        severity=Severity.WARN if slug == "no-device" or driver_works(facts) else Severity.ERROR,
         subject=framework.name,
         title=f"{name} sees no GPU, and the report shows "
         + ("a driver that works" if driver_works(facts) else "no driver that answers"),

@@ -10,6 +10,7 @@ from gpucheck.checks.registry import Said, broken, check, holds, skipped, unknow
 from gpucheck.checks.troubles import TROUBLES
 from gpucheck.facts import Message
 from gpucheck.findings import Evidence, Finding, Fix
+from gpucheck.matrix import parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,8 @@ REPORTS = {
     "nvidia-smi -q -x", "nvidia-smi -q", "nvidia-smi", "nvidia-smi -L", "collect_env", "tf_env_collect.sh",
     "list of packages",
 }  # fmt: skip
+# TensorFlow: Install with pip, "2.10 was the last release that supported GPU on native-Windows".
+LAST_FOR_WINDOWS = (2, 10)
 MOST_LINES = 4
 MOST_FIXES = 4
 # The troubles that the rows in matrix/messages/ can name; a test compares.
@@ -43,9 +46,9 @@ SLUGS = (
     "nouveau-loaded", "numa-node-warning", "numpy-abi-mismatch", "onednn-notice", "other-vendor-gpu",
     "out-of-disk", "package-conflict", "permission-denied", "protobuf-mismatch", "ptxas-missing",
     "python-version-unsupported", "removed-api", "rocm-build", "secure-boot-module-signature", "shadowed-module",
-    "shared-memory-too-small", "tensorflow-not-installed", "tensorrt-warning", "torch-not-installed",
-    "torch-torchvision-mismatch", "uncorrectable-ecc", "visible-devices-hides-gpu", "visible-devices-late",
-    "windows-native-tf", "wsl-driver-setup",
+    "shared-memory-too-small", "silent-cpu-fallback", "tensorflow-not-installed", "tensorrt-warning",
+    "torch-not-installed", "torch-torchvision-mismatch", "uncorrectable-ecc", "visible-devices-hides-gpu",
+    "visible-devices-late", "windows-native-tf", "wsl-driver-setup",
 )  # fmt: skip
 
 
@@ -69,6 +72,7 @@ def _of_facts(facts: Facts) -> Iterator[Message]:
     """What reports in the same text show, as messages: rows name them in the conditions of their causes."""
     there = {
         "fact-driver-works": driver_works(facts),
+        "fact-windows-tensorflow": _windows(facts) and _after_windows(facts),
         "context-wsl": facts.system.wsl.value,
         "context-windows": facts.system.os.value == "windows",
         "context-macos": facts.system.os.value == "macos",
@@ -79,6 +83,17 @@ def _of_facts(facts: Facts) -> Iterator[Message]:
             yield Message(
                 name=name, line=f"shown by {', '.join(facts.reports)}: {name.partition('-')[2]}", number=0
             )
+
+
+def _windows(facts: Facts) -> bool:
+    return facts.system.os.value == "windows" or any(one.name == "context-windows" for one in facts.messages)
+
+
+def _after_windows(facts: Facts) -> bool:
+    """Whether the TensorFlow is one without GPU support for native Windows, by its version."""
+    told = [one.values.get("version") for one in facts.messages if one.name == "tensorflow-version"]
+    version = parse_version(facts.framework("tensorflow").version.value or next(iter(told), None))
+    return version is not None and (version.major, version.minor) > LAST_FOR_WINDOWS
 
 
 def _elsewhere(facts: Facts, one: Shown) -> bool:

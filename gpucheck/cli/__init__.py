@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 from importlib import import_module
@@ -14,8 +15,19 @@ from typer.core import TyperGroup
 
 from gpucheck import __version__
 
-# In the order of --help. A module of this package each, with a function or an app of the command's name.
-COMMANDS = ("doctor", "smoke", "explain", "run", "env", "fix", "undo", "recommend", "matrix")
+# The panels of --help, and the commands in their order. A module of this package each, with a function or an app
+# of the command's name, whose docstring ends with one to three examples.
+PANELS = {
+    "Diagnose": ("doctor", "explain", "smoke"),
+    "Cure": ("run", "env", "fix", "undo"),
+    "Compatibility": ("recommend", "matrix"),
+    "Memory": ("snapshot", "diff"),
+    "Gate": ("policy",),
+    "Shell": ("completion",),
+}
+COMMANDS = {name: panel for panel, names in PANELS.items() for name in names}
+
+_WRAPPED = re.compile(r"(?<=\S)\n(?=\S)")  # a line end inside a paragraph; examples are indented
 
 
 class Commands(TyperGroup):
@@ -39,8 +51,11 @@ class Commands(TyperGroup):
             group = typer.Typer(add_completion=False)
             settings = getattr(module, "SETTINGS", None)
             group.command(cmd_name, context_settings=settings)(getattr(module, cmd_name))
-        command = typer.main.get_command(group)
-        command.name = cmd_name
+        command: Any = typer.main.get_command(group)
+        command.name, command.rich_help_panel = cmd_name, COMMANDS[cmd_name]
+        command.no_args_is_help = False  # "Missing command" is one line on stderr, as all bad usage
+        for part in (command, *getattr(command, "commands", {}).values()):
+            part.help = _WRAPPED.sub(" ", part.help or "")
         return command
 
 
@@ -48,12 +63,12 @@ app = typer.Typer(
     cls=Commands,
     name="gpucheck",
     help="Find the root cause of a broken GPU deep-learning environment, and prove a working one.",
-    no_args_is_help=True,
-    add_completion=True,
+    add_completion=False,  # `gpucheck completion` prints the scripts; no option writes into a shell's files
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+COMPLETE = "_GPUCHECK_COMPLETE"  # set by the shells' completion scripts
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 # typer.BadParameter's ancestor that carries every error of usage; typer keeps click inside itself.
 UsageError: Any = typer.BadParameter.__mro__[2]
@@ -65,13 +80,19 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _top(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback has ended the program
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Find the root cause of a broken GPU deep-learning environment, and prove a working one."""
+    if context.invoked_subcommand is None:
+        from gpucheck.cli import overview
+        from gpucheck.cli.common import emit
+
+        emit(overview.text(context))
 
 
 def main() -> None:
@@ -92,6 +113,10 @@ def run(arguments: list[str]) -> int:
 
     `gpucheck run` passes its program's status through, so its own failures are 125, as those of env(1).
     """
+    if os.environ.get(COMPLETE):
+        from gpucheck.cli.completion import answer
+
+        return answer(app)
     failed = 125 if arguments[:1] == ["run"] else 2
     try:
         status = app(args=arguments, prog_name="gpucheck", standalone_mode=False)
@@ -99,7 +124,9 @@ def run(arguments: list[str]) -> int:
             sys.stderr.write("interrupted\n")
         return status if isinstance(status, int) else 0
     except UsageError as error:
-        return _complain(error.format_message(), failed, _hint(error))
+        from gpucheck.cli.near import words
+
+        return _complain(words(error, arguments), failed, _hint(error))
     except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("interrupted\n")
         return INTERRUPTED

@@ -16,15 +16,8 @@ from gpucheck.findings import FailOn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gpucheck.cli.outputs import Output
     from gpucheck.findings import Report
-
-
-class Format(str, enum.Enum):
-    """Output formats."""
-
-    TEXT = "text"
-    JSON = "json"
-    MARKDOWN = "markdown"
 
 
 class TableFormat(str, enum.Enum):
@@ -43,7 +36,15 @@ class Color(str, enum.Enum):
 
 
 # Optional[...] and not "| None": typer reads these at run time.
-FormatOption = Annotated[Format, typer.Option("--format", help="Output format; markdown is for bug reports.")]
+FormatOption = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--format",
+        metavar="F[=PATH]",
+        help="text, json, markdown, html, github, junit, sarif, gitlab, nagios or prometheus; "
+        "may be repeated, with files.",
+    ),
+]
 TableFormatOption = Annotated[TableFormat, typer.Option("--format", help="Output format.")]
 FailOnOption = Annotated[
     FailOn, typer.Option("--fail-on", help="Least severity of a finding that makes the exit status 1.")
@@ -74,38 +75,40 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show the verdi
 def write(
     report: Report,
     *,
-    form: Format,
+    outputs: tuple[Output, ...],
     color: Color,
     redact: bool | None,
     verbosity: int,
     status: int | None = None,
 ) -> None:
-    """Write a report to stdout and end with its exit status, or with another one.
+    """Write a report to stdout and into files, and end with its exit status, or with another one.
 
     Raises:
         typer.Exit: Always.
+        typer.BadParameter: It cannot be written.
     """
+    from gpucheck.cli import outputs as places
     from gpucheck.report.cleaning import Redactor
 
-    if sys.stdout is None:
-        raise typer.BadParameter("the report cannot be written: there is no stdout")
     if status is not None:
         report = replace(report, exit_status=status)
-    wanted = form is not Format.TEXT if redact is None else redact
-    redactor = Redactor() if wanted else None
-    if form is Format.JSON:
-        from gpucheck.report import document
+    places.write_files(report, outputs, redact, verbosity)
+    shown = next((one for one in outputs if one.path is None), None)
+    if shown is not None:
+        if sys.stdout is None:
+            raise typer.BadParameter("the report cannot be written: there is no stdout")
+        wanted = shown.form != "text" if redact is None else redact
+        redactor = Redactor() if wanted else None
+        if shown.form == "text":
+            from gpucheck.report import text
 
-        emit(document.render(report, redactor))
-    elif form is Format.MARKDOWN:
-        from gpucheck.report import markdown
-
-        emit(markdown.render(report, redactor))
-    else:
-        from gpucheck.report import text
-
-        screen = text.console(sys.stdout, color.value)
-        emit(lambda: text.render(report, screen, verbosity=verbosity, redactor=redactor))
+            screen = text.console(sys.stdout, color.value)
+            emit(lambda: text.render(report, screen, verbosity=verbosity, redactor=redactor))
+        else:
+            emit(places.rendered(report, shown.form, redactor, verbosity))
+    last = places.last_word(report)
+    if last is not None:
+        places.tell(last)
     raise typer.Exit(report.exit_status)
 
 

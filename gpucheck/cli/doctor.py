@@ -10,8 +10,6 @@ import typer
 from gpucheck.cli.common import (
     Color,
     ColorOption,
-    FailOnOption,
-    Format,
     FormatOption,
     MatrixOption,
     PythonOption,
@@ -20,6 +18,14 @@ from gpucheck.cli.common import (
     RequireOption,
     VerboseOption,
     write,
+)
+from gpucheck.cli.gating import (
+    ExitStyle,
+    ExitStyleOption,
+    MissingGpuOption,
+    NoPolicyOption,
+    PolicyOption,
+    ProfileOption,
 )
 from gpucheck.findings import FailOn
 
@@ -38,8 +44,18 @@ def doctor(
         bool, typer.Option("--deep", help="Also import the frameworks, in child processes, and ask them.")
     ] = False,
     require: RequireOption = None,
-    fail_on: FailOnOption = FailOn.ERROR,
-    form: FormatOption = Format.TEXT,
+    policy: PolicyOption = None,
+    no_policy: NoPolicyOption = False,
+    profile: ProfileOption = None,
+    on_missing_gpu: MissingGpuOption = None,
+    fail_on: Annotated[
+        Optional[FailOn],  # noqa: UP045
+        typer.Option(
+            "--fail-on", help="Least severity of a finding that makes the exit status 1; default: error."
+        ),
+    ] = None,
+    form: FormatOption = None,
+    exit_style: ExitStyleOption = ExitStyle.GPUCHECK,
     matrix: MatrixOption = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that any one probe may take.")] = 30.0,
     redact: RedactOption = None,
@@ -49,10 +65,18 @@ def doctor(
 ) -> None:
     """Find the root cause: driver, GPUs, CUDA, cuDNN, frameworks. Read-only, no network.
 
-    Exit status: 0 healthy, 1 a finding at --fail-on or a requirement unmet, 2 bad usage, 3 inconclusive.
+    Exit status: 0 healthy, 1 a finding at --fail-on or a demand unmet, 2 bad usage, 3 inconclusive.
+
+    Examples:
+        gpucheck doctor
+        gpucheck doctor --format markdown   # for a bug report
+        gpucheck doctor --require 'gpu>=4' --format json=report.json
     """
     from gpucheck import api
+    from gpucheck.cli.gating import end, policy_of
+    from gpucheck.cli.outputs import read_outputs
 
+    outputs = read_outputs(form)
     facts = None
     if source is not None:
         if python is not None:
@@ -66,9 +90,13 @@ def doctor(
         python,
         facts=facts,
         require=require or [],
+        policy=policy_of(policy, no_policy=no_policy, elsewhere=source is not None),
+        profile=profile,
+        on_missing_gpu=on_missing_gpu,
         matrix=matrix,
-        fail_on=fail_on.value,
+        fail_on=fail_on.value if fail_on is not None else None,
         timeout=timeout,
         deep=deep,
     )
-    write(report, form=form, color=color, redact=redact, verbosity=int(verbose) - int(quiet))
+    with end(exit_style, report):
+        write(report, outputs=outputs, color=color, redact=redact, verbosity=int(verbose) - int(quiet))

@@ -13,6 +13,12 @@ from gpucheck.cli.common import Color, ColorOption, MatrixOption, PythonOption, 
 from gpucheck.cli.preparing import DevicesOption, FixOption, ForceOption, GpusOption, OverrideOption
 
 
+def _forms(incomplete: str) -> list[str]:
+    from gpucheck.fixes import shell as shells
+
+    return [name for name in ("auto", *shells.SHELLS, *shells.FILES) if name.startswith(incomplete)]
+
+
 def env(
     shell: Annotated[
         str,
@@ -20,6 +26,7 @@ def env(
             "--shell",
             metavar="FORM",
             help="auto, sh, bash, zsh, fish, powershell, cmd, dotenv, json, github, conda, dockerfile, jupyter.",
+            autocompletion=_forms,
         ),
     ] = "auto",
     unset: Annotated[
@@ -35,12 +42,14 @@ def env(
     color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:
-    """Print the code that sets up this shell: eval "$(gpucheck env)".
+    """Print the code that sets up this shell, as `run` sets up a program.
 
     Stdout carries code only, and nothing at all after a failure; what changes is told on stderr.
 
-    Examples: eval "$(gpucheck env --gpus 1)";  gpucheck env --shell fish | source;
-    gpucheck env --shell github >> "$GITHUB_ENV";  eval "$(gpucheck env --unset)"
+    Examples:
+        eval "$(gpucheck env --gpus 1)"   # and back: eval "$(gpucheck env --unset)"
+        gpucheck env --shell fish | source
+        gpucheck env --shell github >> "$GITHUB_ENV"
     """
     from gpucheck.fixes import Options
     from gpucheck.fixes import shell as shells

@@ -10,7 +10,6 @@ import typer
 from gpucheck.cli.common import (
     Color,
     ColorOption,
-    Format,
     FormatOption,
     MatrixOption,
     QuietOption,
@@ -19,6 +18,7 @@ from gpucheck.cli.common import (
     emit,
     write,
 )
+from gpucheck.cli.names import findings
 
 NOT_RECOGNISED = 3
 
@@ -27,7 +27,9 @@ def explain(
     what: Annotated[
         Optional[str],  # noqa: UP045
         typer.Argument(
-            metavar="[SLUG | FILE | -]", help="A finding's name, a file, or - for stdin. None: the list."
+            metavar="[SLUG | FILE | -]",
+            help="A finding's name, a file, or - for stdin. None: the list.",
+            autocompletion=findings,
         ),
     ] = None,
     text: Annotated[
@@ -37,19 +39,23 @@ def explain(
     here: Annotated[
         bool, typer.Option("--here", help="The text comes from this machine: what is found here takes part.")
     ] = False,
-    form: FormatOption = Format.TEXT,
+    form: FormatOption = None,
     matrix: MatrixOption = None,
     redact: RedactOption = None,
     color: ColorOption = Color.AUTO,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Name the true cause of a log, a traceback, another machine's report, or several mixed; or explain a finding.
+    """Name the true cause of a log, or tell what a finding means.
+
+    A log, a traceback, another machine's report, or several mixed.
 
     Exit status: 0 explained, 3 nothing in it is known, 2 bad input.
 
-    Examples: gpucheck explain train.log;  python train.py 2>&1 | gpucheck explain -;
-    gpucheck explain --text "Failed to get convolution algorithm";  gpucheck explain cudnn-version-mismatch
+    Examples:
+        python train.py 2>&1 | gpucheck explain -
+        gpucheck explain --text "Failed to get convolution algorithm"
+        gpucheck explain cudnn-version-mismatch
     """
     if text is not None and what is not None:
         raise typer.BadParameter("--text and a file or a finding exclude each other")
@@ -61,15 +67,17 @@ def explain(
         _page(what, matrix)
         return
     from gpucheck import api
+    from gpucheck.cli.outputs import read_outputs
     from gpucheck.cli.reading import content_of
 
+    outputs = read_outputs(form)
     content = text if text is not None else content_of(what or "-", "explain")
     name = "--text" if text is not None else "stdin" if what == "-" else str(what)
     report = api.explain(content, name=name, here=here, matrix=matrix)
     known = api.is_explained(report)
     write(
         report,
-        form=form,
+        outputs=outputs,
         color=color,
         redact=redact,
         verbosity=int(verbose) - int(quiet),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from gpucheck.cli.common import Color, ColorOption, MatrixOption, PythonOption, emit
+from gpucheck.cli.names import among, findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,27 +21,37 @@ if TYPE_CHECKING:
 def fix(
     slug: Annotated[
         Optional[list[str]],  # noqa: UP045 - typer reads it at run time
-        typer.Argument(metavar="[SLUG]...", help="Only these findings; all root causes by default."),
+        typer.Argument(
+            metavar="[SLUG]...", help="Only these findings; all root causes by default.", autocompletion=findings
+        ),
     ] = None,
     apply: Annotated[bool, typer.Option("--apply", help="Carry it out; without it, the plan is shown.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")] = False,
     to: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--to", metavar="PLACE", help="Settings last in .env, .envrc, conda, jupyter, dockerfile."),
+        typer.Option(
+            "--to",
+            metavar="PLACE",
+            help="Settings last in .env, .envrc, conda, jupyter, dockerfile.",
+            autocompletion=among(".env", ".envrc", "conda", "jupyter", "dockerfile"),
+        ),
     ] = None,
     override: Annotated[bool, typer.Option("--override", help="Replace what you have set yourself, too.")] = False,
     python: PythonOption = None,
     matrix: MatrixOption = None,
     color: ColorOption = Color.AUTO,
 ) -> None:
-    """Show what would cure this machine, with the exact commands; --apply carries out what may be.
+    """Show what would cure this machine; --apply carries out what may be.
 
-    Package changes are asked for with the resolver's plan, verified, and rolled back if they do not help; what
-    needs root (driver, kernel, reboot) is printed for you. `gpucheck undo` takes a change back.
+    The exact commands are shown. Package changes are asked for with the resolver's plan, verified, and rolled back
+    if they do not help; what needs root (driver, kernel, reboot) is printed for you. `gpucheck undo` takes back.
 
     Exit status: 0 shown, or everything carried out and helped; 1 something is left; 2 bad usage or refused.
 
-    Examples: gpucheck fix;  gpucheck fix package-files-overwritten --apply;  gpucheck fix --to .envrc --apply
+    Examples:
+        gpucheck fix
+        gpucheck fix package-files-overwritten --apply
+        gpucheck fix --to .envrc --apply
     """
     from gpucheck import repair
 

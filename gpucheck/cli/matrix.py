@@ -12,7 +12,6 @@ from gpucheck.cli.common import (
     Color,
     ColorOption,
     FailOnOption,
-    Format,
     FormatOption,
     MatrixOption,
     QuietOption,
@@ -31,19 +30,35 @@ if TYPE_CHECKING:
     from gpucheck.tables import Table
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="The compatibility matrix: show it, ask it, refresh it."
+    add_completion=False,
+    help="The compatibility matrix: show it, ask it, refresh it.\n\n"
+    "Examples:\n    gpucheck matrix show torch 2.9\n    gpucheck matrix check torch==2.9 --driver 535",
 )
+
+
+def _subjects(incomplete: str) -> list[str]:
+    from gpucheck.tables import SUBJECTS
+
+    return [name for name in SUBJECTS if name.startswith(incomplete)]
 
 
 @app.command()
 def show(
-    subject: Annotated[str, typer.Argument(help="torch, tensorflow, cuda, cudnn or gpus.")] = "torch",
+    subject: Annotated[
+        str, typer.Argument(help="torch, tensorflow, cuda, cudnn or gpus.", autocompletion=_subjects)
+    ] = "torch",
     name: Annotated[Optional[str], typer.Argument(help="A release, or part of a product's name.")] = None,  # noqa: UP045
     form: TableFormatOption = TableFormat.TEXT,
     matrix: MatrixOption = None,
     color: ColorOption = Color.AUTO,
 ) -> None:
-    """Show the rows: an overview, or everything about one release or product, with sources."""
+    """Show the rows: an overview, or everything about one release or product, with sources.
+
+    Examples:
+        gpucheck matrix show tensorflow
+        gpucheck matrix show torch 2.9
+        gpucheck matrix show gpus "RTX 3090"
+    """
     from gpucheck import api, tables
 
     rows = api.open_matrix(matrix)
@@ -60,7 +75,12 @@ def info(
     matrix: MatrixOption = None,
     color: ColorOption = Color.AUTO,
 ) -> None:
-    """Show dates, counts, ages and sources of the matrix."""
+    """Show dates, counts, ages and sources of the matrix.
+
+    Examples:
+        gpucheck matrix info
+        gpucheck matrix info --months 12
+    """
     from gpucheck import api, tables
 
     rows = api.open_matrix(matrix)
@@ -89,7 +109,7 @@ def check(
     processor: MachineOption = None,
     variant: VariantOption = None,
     fail_on: FailOnOption = FailOn.ERROR,
-    form: FormatOption = Format.TEXT,
+    form: FormatOption = None,
     matrix: MatrixOption = None,
     color: ColorOption = Color.AUTO,
     verbose: VerboseOption = False,
@@ -98,9 +118,15 @@ def check(
     """Judge versions on a machine that is only described, before anything is installed. No network.
 
     Exit status: 0 fits, 1 a finding at --fail-on, 2 bad usage, 3 the matrix does not know.
+
+    Examples:
+        gpucheck matrix check torch==2.9 --driver 535 --gpu sm_86 --python 3.11
+        gpucheck matrix check -r requirements.txt --driver 570.26 --gpu H200
     """
     from gpucheck import api
+    from gpucheck.cli.outputs import read_outputs
 
+    outputs = read_outputs(form)
     report = api.matrix_check(
         wanted or (),
         files=files or (),
@@ -113,7 +139,7 @@ def check(
         matrix=matrix,
         fail_on=fail_on.value,
     )
-    write(report, form=form, color=color, redact=False, verbosity=int(verbose) - int(quiet))
+    write(report, outputs=outputs, color=color, redact=False, verbosity=int(verbose) - int(quiet))
 
 
 @app.command()
@@ -135,6 +161,10 @@ def refresh(
     """Read the package index and the wheels' own files again. This opens the network, by range requests.
 
     Exit status: 0 nothing new, 1 something is new or different, 2 bad usage or the index cannot be read.
+
+    Examples:
+        gpucheck matrix refresh --check
+        gpucheck matrix refresh torch --write my-matrix
     """
     from gpucheck import api
     from gpucheck.report.progress import Progress

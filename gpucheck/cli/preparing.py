@@ -6,9 +6,16 @@ from typing import Annotated, Optional
 
 import typer
 
+from gpucheck.cli.names import findings
+
 FixOption = Annotated[
     Optional[list[str]],  # noqa: UP045 - typer reads it at run time
-    typer.Option("--fix", metavar="SLUG", help="Also cure this finding, if an environment can. May be repeated."),
+    typer.Option(
+        "--fix",
+        metavar="SLUG",
+        help="Also cure this finding, if an environment can. May be repeated.",
+        autocompletion=findings,
+    ),
 ]
 GpusOption = Annotated[
     Optional[int],  # noqa: UP045

@@ -9,19 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from gpucheck.cli.common import Color, Format, write
+from gpucheck.cli.common import Color, write
 
 if TYPE_CHECKING:
+    from gpucheck.cli.outputs import Output
     from gpucheck.findings import Report
 
 
 def take_part(
-    *, form: Format, color: Color, redact: bool | None, verbosity: int, without: dict[str, Any], **options: Any
+    *,
+    outputs: tuple[Output, ...],
+    color: Color,
+    redact: bool | None,
+    verbosity: int,
+    without: dict[str, Any],
+    **options: Any,
 ) -> None:
     """Take this rank's part, and end with its exit status.
 
     Args:
-        form: Format of rank 0's report.
+        outputs: Where rank 0's report goes.
         color: When to use colour.
         redact: Whether to take out names.
         verbosity: As of `write`.
@@ -43,7 +50,7 @@ def take_part(
         with Progress(console(sys.stderr, color.value)) if leads else contextlib.nullcontext(_nothing) as listen:
             report = proving.distributed(listen=listen, last=last, **options)
         if leads:
-            write(report, form=form, color=color, redact=redact, verbosity=verbosity)
+            write(report, outputs=outputs, color=color, redact=redact, verbosity=verbosity)
         if report.exit_status:
             _complain(report)
         raise typer.Exit(report.exit_status)

@@ -10,6 +10,9 @@ import typer
 
 from gpucheck.cli.common import Color, ColorOption, MatrixOption, VerboseOption, emit
 from gpucheck.cli.describing import DriverOption, GpuOption, MachineOption, OsOption, VariantOption
+from gpucheck.cli.names import among
+
+FRAMEWORKS = among("torch", "tf", "all")
 
 
 class Form(str, enum.Enum):
@@ -21,7 +24,9 @@ class Form(str, enum.Enum):
 
 
 def recommend(
-    framework: Annotated[str, typer.Option("--framework", "-f", help="torch, tf or all.")] = "all",
+    framework: Annotated[
+        str, typer.Option("--framework", "-f", help="torch, tf or all.", autocompletion=FRAMEWORKS)
+    ] = "all",
     driver: DriverOption = None,
     gpu: GpuOption = None,
     python: Annotated[
@@ -38,9 +43,14 @@ def recommend(
     color: ColorOption = Color.AUTO,
     verbose: VerboseOption = False,
 ) -> None:
-    """Say what to install: the newest release that really works here, and the command. No network.
+    """Say what to install: the newest release that really works here. No network.
 
     Exit status: 0 something fits for every framework asked for, 1 not for every one, 2 bad usage.
+
+    Examples:
+        gpucheck recommend
+        gpucheck recommend --framework torch --driver 535 --gpu "RTX 3090"
+        python -m pip install $(gpucheck recommend -f torch --format command)
     """
     from gpucheck import api
     from gpucheck.report import advice, text

@@ -31,13 +31,16 @@ def run(
     color: ColorOption = Color.AUTO,
     quiet: QuietOption = False,
 ) -> None:
-    """Start a program with memory growth, a sound device mask and the cures asked for by --fix.
+    """Start a program in the environment that it needs on this machine.
 
-    What changes is shown on stderr. Exit status: the program's own; 125 if gpucheck fails, 126 if the program
-    cannot be run, 127 if there is none.
+    It gets memory growth, a sound device mask and the cures asked for by --fix. What changes is shown on stderr.
 
-    Examples: gpucheck run -- python train.py;  gpucheck run --gpus 1 -- python train.py;
-    gpucheck run --fix ld-library-path-shadowing --explain -- python train.py
+    Exit status: the program's own; 125 if gpucheck fails, 126 if the program cannot be run, 127 if there is none.
+
+    Examples:
+        gpucheck run -- python train.py
+        gpucheck run --gpus 1 --explain -- python train.py
+        gpucheck run --fix ld-library-path-shadowing -- python train.py
     """
     from gpucheck import attended, launch
     from gpucheck.fixes import Options

@@ -12,7 +12,6 @@ from gpucheck.cli.common import (
     Color,
     ColorOption,
     FailOnOption,
-    Format,
     FormatOption,
     MatrixOption,
     PythonOption,
@@ -23,6 +22,7 @@ from gpucheck.cli.common import (
     emit,
     write,
 )
+from gpucheck.cli.names import among, models
 from gpucheck.findings import FailOn
 
 TRAINING, PROOF, KEEPING = "Training", "Proof", "Keeping what was seen"
@@ -34,10 +34,21 @@ Text = Optional[str]  # noqa: UP045
 
 def smoke(
     framework: Annotated[
-        str, typer.Option("--framework", "-f", help="torch, tf, or all that are installed.")
+        str,
+        typer.Option(
+            "--framework",
+            "-f",
+            help="torch, tf, or all that are installed.",
+            autocompletion=among("torch", "tf", "all"),
+        ),
     ] = "all",
     device: Annotated[
-        str, typer.Option(help="auto (the GPU where one is present), gpu or cpu.", rich_help_panel=PROOF)
+        str,
+        typer.Option(
+            help="auto (the GPU where one is present), gpu or cpu.",
+            rich_help_panel=PROOF,
+            autocompletion=among("auto", "gpu", "cpu"),
+        ),
     ] = "auto",
     all_gpus: Annotated[
         bool, typer.Option("--all-gpus", help="Train on each visible GPU in turn.", rich_help_panel=PROOF)
@@ -61,7 +72,8 @@ def smoke(
     ] = False,
     fix: Annotated[bool, typer.Option("--fix/--no-fix", help="Apply the safe cures before training.")] = True,
     model: Annotated[
-        str, typer.Option(help="The network; see --list-models.", rich_help_panel=TRAINING)
+        str,
+        typer.Option(help="The network; see --list-models.", rich_help_panel=TRAINING, autocompletion=models),
     ] = "reference",
     list_models: Annotated[
         bool, typer.Option("--list-models", help="Show the networks, and end.", rich_help_panel=TRAINING)
@@ -112,7 +124,7 @@ def smoke(
     python: PythonOption = None,
     require: RequireOption = None,
     fail_on: FailOnOption = FailOn.ERROR,
-    form: FormatOption = Format.TEXT,
+    form: FormatOption = None,
     matrix: MatrixOption = None,
     timeout: Annotated[
         Optional[float],  # noqa: UP045
@@ -123,11 +135,19 @@ def smoke(
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Train a small CNN on digits and check convolution against float64, on the GPU where one is present.
+    """Train a small network and prove that convolution works.
+
+    Convolution is held against float64, on the GPU where one is present.
 
     Exit status: 0 passed, 1 failed or ran on the CPU although a GPU is present, 2 bad usage, 3 inconclusive.
+
+    Examples:
+        gpucheck smoke
+        gpucheck smoke --framework torch --device gpu   # the GPU or a failure
+        gpucheck smoke --model cnn-64 --folds 5 --plot curves.png
     """
     from gpucheck import proving
+    from gpucheck.cli.outputs import read_outputs
     from gpucheck.report import keeping
     from gpucheck.report.progress import Progress
     from gpucheck.report.text import console
@@ -137,12 +157,13 @@ def smoke(
 
         emit(lambda: grid.render(proving.model_tables(), console(sys.stdout, color.value)))
         raise typer.Exit
+    outputs = read_outputs(form)
     if distributed:
         from gpucheck.cli import ranks
 
         without = {"plot": plot, "samples": samples, "confusion": confusion, "csv": csv, "data": data}
         ranks.take_part(
-            form=form, color=color, redact=redact, verbosity=int(verbose) - int(quiet), without=without,
+            outputs=outputs, color=color, redact=redact, verbosity=int(verbose) - int(quiet), without=without,
             framework=framework, python=python, require=require or [], matrix=matrix, fail_on=fail_on.value,
             device=device, all_gpus=all_gpus, compiled=compiled, arithmetic=arithmetic, fix=fix, model=model,
             recipe=recipe, target=target, epochs=epochs, batch_size=batch_size, folds=folds, validation=validation,
@@ -152,29 +173,11 @@ def smoke(
     wanted.check()
     with Progress(console(sys.stderr, color.value)) as progress:
         report = proving.smoke(
-            framework,
-            python,
-            data=data,
-            require=require or [],
-            matrix=matrix,
-            fail_on=fail_on.value,
-            listen=progress,
-            device=device,
-            all_gpus=all_gpus,
-            compiled=compiled,
-            arithmetic=arithmetic,
-            fix=fix,
-            model=model,
-            recipe=recipe,
-            target=target,
-            epochs=epochs,
-            batch_size=batch_size,
-            folds=folds,
-            validation=validation,
-            seed=seed,
-            samples=SAMPLES if samples is not None else 0,
-            tensorboard=tensorboard,
-            deadline=timeout,
-        )
+            framework, python, data=data, require=require or [], matrix=matrix, fail_on=fail_on.value,
+            listen=progress, device=device, all_gpus=all_gpus, compiled=compiled, arithmetic=arithmetic, fix=fix,
+            model=model, recipe=recipe, target=target, epochs=epochs, batch_size=batch_size, folds=folds,
+            validation=validation, seed=seed, samples=SAMPLES if samples is not None else 0,
+            tensorboard=tensorboard, deadline=timeout,
+        )  # fmt: skip
     wanted.keep(report.facts.smoke)
-    write(report, form=form, color=color, redact=redact, verbosity=int(verbose) - int(quiet))
+    write(report, outputs=outputs, color=color, redact=redact, verbosity=int(verbose) - int(quiet))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from gpucheck.matrix.rows import Row
 from gpucheck.record import record
 
+# Conditions that no message fulfils, but what else is known of the machine: ``fact-driver-works``.
+FACT = "fact-"
+
 
 @record
 class Cause:
@@ -12,7 +15,7 @@ class Cause:
 
     Attributes:
         slug: The trouble.
-        beside: Messages of which one must stand in the text too.
+        beside: Messages, or facts, of which one must be there too.
         before: Messages of which one must stand before it.
         without: Messages of which none may stand in the text.
         confidence: ``certain``, ``likely`` or ``possible``.

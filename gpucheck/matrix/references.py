@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from gpucheck.matrix.messages import FACT, Message
 from gpucheck.matrix.releases import Companion, Package, Release, Tested
 from gpucheck.matrix.rows import Architecture, Chip, CudnnRelease, Product, Toolkit
 
@@ -35,6 +36,8 @@ def unresolved(rows: list[tuple[str, Row]]) -> Iterator[str]:
                 yield from _build(f"{place}, [[build]] row {number}", build, known)
         elif isinstance(row, Tested) and row.cuda and "." in row.cuda and row.cuda not in known.toolkits:
             yield f"{place}: there is no row for CUDA {row.cuda}"
+        elif isinstance(row, Message):
+            yield from _message(place, row, known)
         elif isinstance(row, Companion) and (row.framework, row.release) not in known.releases:
             yield f"{place}: there is no {row.framework} {row.release}"
 
@@ -44,6 +47,7 @@ class _Known:
         every = [row for _, row in rows]
         self.toolkits = {row.version for row in every if isinstance(row, Toolkit)}
         self.releases = {(row.framework, row.release) for row in every if isinstance(row, Release)}
+        self.messages = {row.name for row in every if isinstance(row, Message)}
         self.cudnn = {row.version for row in every if isinstance(row, CudnnRelease)}
         self.packages = {row.name: set(row.versions) for row in every if isinstance(row, Package)}
         self.capabilities = {
@@ -61,6 +65,13 @@ def _chip(place: str, row: Chip, known: _Known) -> Iterator[str]:
     name = known.capabilities.get(row.compute_capability)
     if name != row.architecture:
         yield f"{place}: {row.chip} is {row.architecture}, but {row.compute_capability} is {name or 'unknown'}"
+
+
+def _message(place: str, row: Message, known: _Known) -> Iterator[str]:
+    for cause in row.causes:
+        for name in (*cause.beside, *cause.before, *cause.without):
+            if name not in known.messages and not name.startswith(FACT):
+                yield f"{place}: there is no message {name!r}"
 
 
 def _build(place: str, build: Build, known: _Known) -> Iterator[str]:

@@ -58,8 +58,9 @@ def _decoded(content: bytes) -> str:
 
 
 def _binary(text: str) -> bool:
-    strange = len(CONTROL.findall(ESCAPE.sub("", text).replace("\r", ""))) + text.count("\ufffd")
-    return strange * 10 > len(text) > 0
+    nothing = text.count("\0")
+    strange = len(CONTROL.findall(ESCAPE.sub("", text).replace("\r", ""))) + text.count("\ufffd") - nothing
+    return strange * 10 > len(text) > 0 or nothing * 3 > len(text)
 
 
 def plain(text: str) -> str:

@@ -21,7 +21,7 @@ PREFIX = re.compile(
     | [IWEF]\s(?=[\w./\\-]+:\d+\])                                     # TensorFlow's severity
     | [\w./\\-]{1,200}:\d{1,6}\]                                       # its file and line
     | (?:DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\b:?(?=[\ \t\[])
-    | \[(?:rank\s?)?\d{1,5}\]:?                                        # torchrun
+    | \[(?:rank\s?)?\d{1,5}\]:?\ ?                                     # torchrun
     | \[\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[^\]]{0,40}\]                  # [2025-01-29 08:52:44 TP3]
     | \[\s*\d+\.\d{6}\]                                                # dmesg
     | \[(?:DEBUG|INFO|WARNING|ERROR|[IWEF]\d{3,4}\ [^\]]{0,80})\]

@@ -24,17 +24,21 @@ LONGEST_LINE = 1 << 16
 AROUND = 2
 MOST_SHAPES = 100_000
 DIGITS = b"0123456789"
-# Every known message has one of these; the test of the rows holds that.
 WORDS = (
-    b"cuda", b"cudnn", b"cublas", b"nvidia", b"nvml", b"nccl", b"gpu", b"memory", b"error", b"failed", b"not ",
-    b"library", b"libcu", b"version", b"tensor", b"torch", b"numpy", b"keras", b"protobuf", b"shm", b"ptx",
-    b"driver", b"device", b"kernel", b"numa", b"xid", b"symbol", b"glibc", b"cpu", b"dll", b"module", b"requires",
-    b"attribute",
+    b"cuda", b"cudnn", b"nvidia", b"nccl", b"gpu", b"memory", b"library", b"version", b"tensor", b"torch",
+    b"driver", b"device", b"kernel", b"module", b"requires", b"registered", b"custom operations", b"numa", b"cpu",
 )  # fmt: skip
+# Every known message of a trouble has one of these: a test of the rows holds that.
 STRONG = (
-    b"error", b"fail", b"not ", b"could", b"cannot", b"can't", b"mismatch", b"incompatible", b"missing",
-    b"undefined", b"illegal", b"assert", b"lost", b"out of", b"xid", b"loaded runtime", b"too old", b"exception",
-    b"unable",
+    b"error", b"fail", b"not ", b"n't", b"cannot", b"mismatch", b"compatib", b"missing", b"undefined",
+    b"illegal", b"assert", b"lost", b"out of", b"xid", b"loaded runtime", b"too old", b"exception", b"unable",
+    b"insufficient", b"denied", b"reject", b"fallen", b"uncorrectable", b"blacklist", b"blocked", b"adapters",
+    b"literal", b"capabilit", b"built for", b"libamd", b"algorithm", b"exhausted", b"sigill", b"impossible",
+    b"unsatisfiable", b"descriptor", b"watchdog", b"is empty", b"unexpected", b"deprecated", b"legacy",
+    b"unknown", b"invalid", b"already", b"no ", b"busy", b"smaller", b"launch", b"_status_", b"unspecified",
+    b"requirement", b"attribute", b"conflict", b"space", b"dependencies", b"changed", b"removed", b"found",
+    b"differ", b"duplicate", b"ill ", b"unsupported", b"unrecognized", b"nodevfiles", b"layers.real",
+    b"cuda setup", b"oom", b"different", b"older", b"newer", b"+cpu", b"is ", b"has ",
 )  # fmt: skip
 
 
@@ -113,7 +117,7 @@ class _Kept:
         if len(self.shapes) < MOST_SHAPES:
             self.shapes.add(shape)
         lowered = line.lower()
-        words = WORDS if self.size < ENOUGH else STRONG
+        words = (*STRONG, *WORDS) if self.size < ENOUGH else STRONG
         if any(word in lowered for word in words):
             for one in (*self.before, line):
                 self._keep(one)

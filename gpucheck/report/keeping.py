@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpucheck.record import record
+from gpucheck.report import files
+from gpucheck.report.files import FileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from gpucheck.facts import SmokeRun
 
@@ -20,8 +20,7 @@ PICTURES = ("plot", "samples", "confusion")
 KINDS = (".png", ".svg", ".pdf")
 
 
-class KeepingError(ValueError):
-    """A file that was asked for cannot be written; the message says which and why."""
+KeepingError = FileError
 
 
 @record
@@ -47,12 +46,7 @@ class Wanted:
             KeepingError: A folder is missing or closed, a file's kind is not known, matplotlib is not installed.
         """
         for option, path in self._files():
-            if path.is_dir() or not path.parent.is_dir():
-                what = "is a folder" if path.is_dir() else f"the folder {path.parent} is not there"
-                raise KeepingError(f"--{option} {path}: {what}")
-            written = path if _is_stream(path) else path.resolve().parent
-            if not os.access(written, os.W_OK):
-                raise KeepingError(f"--{option} {path}: {written} cannot be written to")
+            files.check(option, path)
             if option in PICTURES:
                 self._check_picture(option, path)
 
@@ -77,45 +71,18 @@ class Wanted:
             if not trained:
                 continue
             if option == "csv":
-                _write(option, path, table(trained).encode())
+                files.write(option, path, table(trained).encode())
             else:
                 from gpucheck.report import pictures
 
                 kind = path.suffix.lower()[1:]
-                _write(option, path, getattr(pictures, f"draw_{option}")(trained, kind))
+                files.write(option, path, getattr(pictures, f"draw_{option}")(trained, kind))
 
     def _files(self) -> Iterator[tuple[str, Path]]:
         for option in (*PICTURES, "csv"):
             path = getattr(self, option)
             if path is not None:
                 yield option, path
-
-
-def _is_stream(path: Path) -> bool:
-    """Whether something is there that is no plain file: /dev/null, /dev/stdout, a named pipe."""
-    return path.exists() and not path.is_file()
-
-
-def _write(option: str, path: Path, content: bytes) -> None:
-    try:
-        if _is_stream(path):
-            # A rename would put a plain file in a device's place, for the whole machine where the user is root.
-            path.write_bytes(content)
-            return
-        path = path.resolve()
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-            file.write(content)
-        written = Path(file.name)
-        written.chmod(0o666 & ~_umask())
-        written.replace(path)
-    except OSError as error:
-        raise KeepingError(f"--{option} {path}: {error.strerror}") from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def table(runs: Sequence[SmokeRun]) -> str:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from gpucheck.findings import CheckResult, Finding, Fix, Report
 
+# How `gpucheck.intake` calls what it could not read whole.
+READINGS = ("reading", "nvidia-smi -q -x")
 MARKS = {Severity.ERROR: ("✗", "red"), Severity.WARN: ("!", "yellow"), Severity.INFO: ("·", "blue")}
 PLAIN = {"no-device", "other-vendor-gpu", "torch-not-installed", "tensorflow-not-installed"}
 
@@ -77,7 +79,10 @@ def headline(report: Report) -> Iterator[Line]:
             Piece(f"what is known in the text is harmless: {harmless}"),
         )
     else:
-        met = ", and every requirement is met" if any(_demands(result) for result in report.checks) else ""
+        demanded = [result for result in report.checks if _demands(result)]
+        left = sum(result.status is Status.SKIP for result in demanded)
+        met = ", and every requirement is met" if len(demanded) > left else ""
+        met += f", {left} requirement{'s' * (left > 1)} skipped" if left else ""
         warned = f", with a warning ({', '.join(report.root_causes)})" if report.root_causes else ""
         word = "Fits" if report.facts.described else "Healthy"
         yield (Piece(f"{word}{met}{warned}: ", "bold green"), Piece(machine.readiness(report)))
@@ -176,6 +181,9 @@ def _undetermined(report: Report) -> Iterator[Line]:
     for subject, reason in dict.fromkeys((result.subject, result.reason) for result in unsure):
         about = f" {subject}:" if subject else ""
         yield (Piece(" ? ", "yellow"), Piece(f"not checked:{about} {reason}"))
+    for run in report.facts.probes:
+        if run.error and run.name in READINGS:
+            yield (Piece(" ? ", "yellow"), Piece(run.error))
 
 
 def _all_checks(report: Report) -> Iterator[Line]:

@@ -109,4 +109,16 @@ ADVICE: dict[str, Advice] = {
             ("container", "Some facts belong to the host (its kernel log, its processes): ask there."),
         ),
     ),
+    "ignore-expired": Advice(
+        why="An ignore needs a last day, so that nobody has to remember it.",
+        confirm=("`gpucheck policy check` shows every ignore with its day.",),
+        cures=(("any", "Cure what was ignored, or set a new `expires` with a reason that holds today."),),
+    ),
+    "ignore-unused": Advice(
+        why="What was ignored was cured since, or the slug or subject was never right.",
+        confirm=("`gpucheck policy check` shows every ignore; `gpucheck doctor -v` shows what is found here.",),
+        cures=(
+            ("any", "Take the ignore out of the policy. On several kinds of machines: put it into a profile."),
+        ),
+    ),
 }

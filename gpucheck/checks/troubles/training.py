@@ -80,4 +80,13 @@ TROUBLES: dict[str, Trouble] = {
         meaning="Whether the machine has what --require or the policy demands could not be found out.",
         remedy="See which probe failed and why.",
     ),
+    "ignore-expired": Trouble(
+        meaning="A policy's ignore is over, or will be within two weeks. What it accepted counts again from "
+        "then on.",
+        remedy="Cure what was ignored, or write a new date and reason.",
+    ),
+    "ignore-unused": Trouble(
+        meaning="A policy ignores a finding that is not here: it may hide a later one that nobody has looked at.",
+        remedy="Take the ignore out of the policy.",
+    ),
 }

@@ -1,0 +1,105 @@
+"""Options of a gate: the policy, its profile, and exit statuses in another program's style."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gpucheck.findings import Report
+
+
+class ExitStyle(str, enum.Enum):
+    """Whose exit statuses are used."""
+
+    GPUCHECK = "gpucheck"
+    NAGIOS = "nagios"
+
+
+PANEL = "Gate"
+PolicyOption = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        "--policy",
+        metavar="FILE",
+        help="The policy; default: the nearest gpucheck.toml, or pyproject.toml with [tool.gpucheck].",
+        rich_help_panel=PANEL,
+    ),
+]
+NoPolicyOption = Annotated[bool, typer.Option("--no-policy", help="Look for no policy.", rich_help_panel=PANEL)]
+ProfileOption = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        metavar="NAME", envvar="GPUCHECK_PROFILE", help="A profile of the policy.", rich_help_panel=PANEL
+    ),
+]
+MissingGpuOption = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--on-missing-gpu",
+        metavar="fail|skip|warn",
+        help="What demands on GPUs mean where there is none.",
+        rich_help_panel=PANEL,
+    ),
+]
+ExitStyleOption = Annotated[
+    ExitStyle, typer.Option(help="nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.", rich_help_panel=PANEL)
+]
+
+
+def policy_of(path: Path | None, *, no_policy: bool, elsewhere: bool) -> Path | None:
+    """Return the policy file that counts, or None.
+
+    Args:
+        path: As it was named.
+        no_policy: Whether none is wanted.
+        elsewhere: Whether another machine is judged: then only a policy that was named counts.
+
+    Raises:
+        typer.BadParameter: Both were given.
+    """
+    if path is not None:
+        if no_policy:
+            raise typer.BadParameter("--policy and --no-policy exclude each other")
+        return path
+    if no_policy or elsewhere:
+        return None
+    folder = _working_folder()
+    if folder is None or not any(_is_there(one) for one in (folder, *folder.parents)):
+        return None
+    from gpucheck.policy import find
+
+    return find(folder)
+
+
+def _working_folder() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # it was removed
+        return None
+
+
+def _is_there(folder: Path) -> bool:
+    try:
+        return (folder / "gpucheck.toml").exists() or (folder / "pyproject.toml").exists()
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def end(style: ExitStyle, report: Report) -> Iterator[None]:
+    """Turn the exit that comes out of the block into another style's."""
+    try:
+        yield
+    except typer.Exit:
+        if style is ExitStyle.NAGIOS:
+            from gpucheck.report import nagios
+
+            raise typer.Exit(nagios.status(report)) from None
+        raise

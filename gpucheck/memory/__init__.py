@@ -1,0 +1,1 @@
+"""The memory of machines: snapshots, what differs between two, findings that are accepted, and earlier runs."""
