@@ -43,6 +43,8 @@ def doctor(
     on_missing_gpu: str | None = None,
     matrix: Path | None = None,
     fail_on: str | None = None,
+    baseline: Path | None = None,
+    update_baseline: bool = False,
     timeout: float = probe.DEFAULT_DEADLINE,
     deep: bool = False,
 ) -> Report:
@@ -58,25 +60,37 @@ def doctor(
         matrix: A folder of rows to lay over the shipped matrix.
         fail_on: Least severity that makes the exit status 1: error, warn, info or never; default: the policy's, or
             error.
+        baseline: A file of accepted findings, which do not count.
+        update_baseline: Whether every error and warning that is here now is written into that file as accepted.
         timeout: Seconds that any one probe may take.
         deep: Whether the frameworks themselves are asked, in child processes, and binaries are read.
 
     Raises:
-        ValueError: The interpreter, a requirement, the policy or a row of the matrix cannot be used.
+        ValueError: The interpreter, a requirement, the policy, the baseline or a row of the matrix cannot be used.
     """
     demands = None
     if require or policy is not None or profile is not None or on_missing_gpu is not None:
         from gpucheck.demands import read as read_demands
 
         demands = read_demands(require, policy, profile, on_missing_gpu)
+    if baseline is not None:
+        from gpucheck import remembering
+
+        remembering.read_baseline(baseline, update=update_baseline)
     stated = demands.fail_on if demands is not None else None
     threshold, rows = FailOn(fail_on or stated or "error"), open_matrix(matrix)
     if facts is None:
         facts = probe.gather(python, deadline=timeout, deep=deep)
         facts = demands.with_variables(facts) if demands is not None else facts
     if demands is not None:
-        return demands.report(facts, rows, threshold)
-    return diagnose(facts, rows, fail_on=threshold)
+        report = demands.report(facts, rows, threshold)
+    else:
+        report = diagnose(facts, rows, fail_on=threshold)
+    if baseline is None:
+        return report
+    if update_baseline:
+        remembering.update_baseline(report, baseline)
+    return remembering.apply_baseline(report, baseline, threshold.value)
 
 
 def explain(

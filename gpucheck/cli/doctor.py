@@ -20,12 +20,15 @@ from gpucheck.cli.common import (
     write,
 )
 from gpucheck.cli.gating import (
+    BaselineOption,
     ExitStyle,
     ExitStyleOption,
+    HistoryOption,
     MissingGpuOption,
     NoPolicyOption,
     PolicyOption,
     ProfileOption,
+    UpdateBaselineOption,
 )
 from gpucheck.findings import FailOn
 
@@ -56,6 +59,9 @@ def doctor(
     ] = None,
     form: FormatOption = None,
     exit_style: ExitStyleOption = ExitStyle.GPUCHECK,
+    baseline: BaselineOption = None,
+    update_baseline: UpdateBaselineOption = False,
+    history: HistoryOption = False,
     matrix: MatrixOption = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that any one probe may take.")] = 30.0,
     redact: RedactOption = None,
@@ -73,10 +79,14 @@ def doctor(
         gpucheck doctor --require 'gpu>=4' --format json=report.json
     """
     from gpucheck import api
-    from gpucheck.cli.gating import end, policy_of
+    from gpucheck.cli.gating import end, notes, policy_of
     from gpucheck.cli.outputs import read_outputs
 
     outputs = read_outputs(form)
+    if update_baseline and baseline is None:
+        raise typer.BadParameter("--update-baseline needs --baseline FILE")
+    if history and source is not None:
+        raise typer.BadParameter("--from and --history exclude each other: another machine has its own history")
     facts = None
     if source is not None:
         if python is not None:
@@ -95,8 +105,12 @@ def doctor(
         on_missing_gpu=on_missing_gpu,
         matrix=matrix,
         fail_on=fail_on.value if fail_on is not None else None,
+        baseline=baseline,
+        update_baseline=update_baseline,
         timeout=timeout,
         deep=deep,
     )
+    if history or baseline is not None:
+        notes(report, history=history, matrix=matrix, color=color, redact=redact)
     with end(exit_style, report):
         write(report, outputs=outputs, color=color, redact=redact, verbosity=int(verbose) - int(quiet))

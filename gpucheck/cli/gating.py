@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -12,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gpucheck.cli.common import Color
     from gpucheck.findings import Report
 
 
@@ -45,6 +47,25 @@ MissingGpuOption = Annotated[
         "--on-missing-gpu",
         metavar="fail|skip|warn",
         help="What demands on GPUs mean where there is none.",
+        rich_help_panel=PANEL,
+    ),
+]
+BaselineOption = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(metavar="FILE", help="Accepted findings, which do not count.", rich_help_panel=PANEL),
+]
+UpdateBaselineOption = Annotated[
+    bool,
+    typer.Option(
+        "--update-baseline", help="Accept all that is found now, in the baseline's file.", rich_help_panel=PANEL
+    ),
+]
+HistoryOption = Annotated[
+    bool,
+    typer.Option(
+        "--history",
+        envvar="GPUCHECK_HISTORY",
+        help="Remember this run in the user's state folder, and say what changed since the last good one.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -90,6 +111,26 @@ def _is_there(folder: Path) -> bool:
         return (folder / "gpucheck.toml").exists() or (folder / "pyproject.toml").exists()
     except OSError:
         return False
+
+
+def notes(report: Report, *, history: bool, matrix: Path | None, color: Color, redact: bool | None) -> None:
+    """Tell on stderr what the baseline and the history say beside a report.
+
+    Args:
+        report: With its baseline applied.
+        history: Whether this run is remembered, and compared with the last good one.
+        matrix: A folder of rows to lay over the shipped matrix.
+        color: When to use colour.
+        redact: Whether to take out names.
+    """
+    from gpucheck import remembering
+    from gpucheck.cli.outputs import tell
+    from gpucheck.report import changes, text
+    from gpucheck.report.cleaning import Redactor
+
+    since = remembering.history(report, matrix) if history else None
+    redactor = Redactor() if redact else None
+    tell(text.typeset(changes.notes(report, since), text.console(sys.stderr, color.value), redactor))
 
 
 @contextlib.contextmanager

@@ -47,6 +47,11 @@ class Redactor:
             self.rules.append((_word(user), "<user>"))
         if len(host) > 2 and host.lower() not in COMMON:
             self.rules.append((_word(host), "<host>"))
+        # Names in pasted texts, which are of other machines: home folders, and what TensorFlow prints of its host.
+        common = "|".join(sorted(COMMON))
+        folder = rf"(/home/|/Users/|\\Users\\{{1,2}})(?!(?:{common}|<)\b)[^/\\\s:;,'\"<>]{{1,64}}(?=[/\\])"
+        self.rules.append((re.compile(folder), r"\1<user>"))
+        self.rules.append((re.compile(r"((?:information for host|\bhostname): |on this host \()[\w.-]{1,64}"), r"\1<host>"))
 
     def text(self, text: str) -> str:
         """Redact one text."""
@@ -61,7 +66,15 @@ class Redactor:
         if isinstance(value, list):
             return [self.document(item) for item in value]
         if isinstance(value, dict):
-            return {key: item if key in VOCABULARY_KEYS else self.document(item) for key, item in value.items()}
+            return {key: self._item(key, item) for key, item in value.items()}
+        return value
+
+    def _item(self, key: str, value: Any) -> Any:
+        """Redact what stands under a key; of a fact whose value is a word of ours, all but the value."""
+        if key not in VOCABULARY_KEYS:
+            return self.document(value)
+        if isinstance(value, dict):
+            return {name: item if name == "value" else self.document(item) for name, item in value.items()}
         return value
 
 

@@ -155,7 +155,8 @@ def _proofs(report: Report, safe: Safe) -> Iterator[str]:
 
 def _checks(report: Report, safe: Safe) -> Iterator[str]:
     made = [one for one in report.checks if not (report.facts.reports and one.status is Status.SKIP)]
-    yield f'<h2>Checks</h2><details class="card"><summary>{len(made)} check{"s" * (len(made) != 1)}</summary><div class="wide"><table>'
+    count = f"{len(made)} check{'s' * (len(made) != 1)}"
+    yield f'<h2>Checks</h2><details class="card"><summary>{count}</summary><div class="wide"><table>'
     yield "<thead><tr><th>Check</th><th>About</th><th>Status</th><th>Reason</th></tr></thead><tbody>"
     for result in made:
         badge = f'<span class="badge {STATUSES.get(result.status, "")}">{result.status.value}</span>'
