@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gpucheck.api import doctor, explain
+    from gpucheck.api import doctor
     from gpucheck.applying import apply, visible_devices
+    from gpucheck.explaining import explain
     from gpucheck.proving import smoke
 
 __all__ = ["__version__", "apply", "doctor", "explain", "smoke", "visible_devices"]
@@ -21,7 +22,7 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "doctor": "api",
-    "explain": "api",
+    "explain": "explaining",
     "smoke": "proving",
     "apply": "applying",
     "visible_devices": "applying",

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from gpucheck.facts import Facts
     from gpucheck.findings import CheckResult, Report
-    from gpucheck.messages import Excerpt
     from gpucheck.recommend import Recommendation
     from gpucheck.refresh.run import Changes
 
@@ -91,64 +90,6 @@ def doctor(
     if update_baseline:
         remembering.update_baseline(report, baseline)
     return remembering.apply_baseline(report, baseline, threshold.value)
-
-
-def explain(
-    text: str | bytes | Excerpt,
-    *,
-    name: str = "the text",
-    here: bool = False,
-    matrix: Path | None = None,
-    fail_on: str = "error",
-) -> Report:
-    """Name the cause of what a pasted text shows: a log, a traceback, another machine's report, or several mixed.
-
-    Args:
-        text: The text, or its bytes in any encoding.
-        name: What it is called in messages.
-        here: Whether it was printed on this machine, so that this machine's facts take part.
-        matrix: A folder of rows to lay over the shipped matrix.
-        fail_on: Least severity that makes the report's exit status 1.
-
-    Raises:
-        ValueError: It is empty, no text, or a damaged report of ours.
-    """
-    rows, threshold = open_matrix(matrix), FailOn(fail_on)
-    facts = read(text, name, rows)
-    if here:
-        from gpucheck.intake import joined
-
-        facts = joined([facts, probe.gather()])
-    return diagnose(facts, rows, fail_on=threshold)
-
-
-def is_explained(report: Report) -> bool:
-    """Whether the text of a report held anything that is known: a trouble, a harmless line, a machine's report."""
-    from gpucheck.checks.told import REPORTS
-
-    return bool(report.findings) or bool(REPORTS & set(report.facts.reports))
-
-
-def examples(matrix: Path | None = None) -> dict[str, tuple[str, ...]]:
-    """Return what programs print, by the slug of the trouble that it shows."""
-    found: dict[str, tuple[str, ...]] = {}
-    for row in open_matrix(matrix).messages():
-        if row.slug is not None:
-            found[row.slug] = (*found.get(row.slug, ()), row.example)
-    return found
-
-
-def read(text: str | bytes | Excerpt, name: str, rows: Matrix) -> Facts:
-    """Return what a text or a file shows of a machine.
-
-    Raises:
-        ValueError: It is empty, no text, or a damaged report of ours.
-    """
-    from gpucheck import intake
-    from gpucheck.describe.completing import completed
-
-    reader = intake.read_text if isinstance(text, str) else intake.read
-    return completed(reader(text, name, rows.messages()), rows)  # type: ignore[arg-type]
 
 
 def matrix_check(

@@ -6,7 +6,7 @@ import datetime
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gpucheck import api, probe
+from gpucheck import api, explaining, probe
 from gpucheck.findings import FailOn
 from gpucheck.memory import baseline as accepting
 from gpucheck.memory import snapshot as snapshots
@@ -70,7 +70,7 @@ def read_machine(text: str | bytes | Excerpt, name: str, matrix: Path | None = N
     Raises:
         ValueError: It cannot be read, or nothing in it tells of a machine.
     """
-    facts = api.read(text, name, api.open_matrix(matrix))
+    facts = explaining.read(text, name, api.open_matrix(matrix))
     told = (facts.gpus, facts.packages, facts.pci_cards, facts.driver.version, facts.driver.module_version,
             facts.interpreter.version, facts.system.os)  # fmt: skip
     versions = [one.version for one in facts.frameworks]

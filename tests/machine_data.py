@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gpucheck import api
+from gpucheck import explaining
 from gpucheck.facts import (
     AllReduce,
     Answer,
@@ -236,7 +236,7 @@ def build(table: dict[str, Any]) -> Facts:
 
 def pasted(text: str) -> Facts:
     """What a text shows, by the readers that `gpucheck explain` uses."""
-    return api.read(text, "the text", Matrix())
+    return explaining.read(text, "the text", Matrix())
 
 
 def load() -> list[Machine]:

@@ -9,7 +9,7 @@ import pytest
 from conftest import SHARED
 
 import gpucheck as package
-from gpucheck import api
+from gpucheck import explaining
 from gpucheck.intake import joined
 
 CUDNN = "Loaded runtime CuDNN library: 7.1.4 but source was compiled with: 7.6.0"
@@ -140,6 +140,23 @@ def test_nothing_of_a_text_is_markup_or_an_escape(gpucheck) -> None:
     assert "\u202e" not in ran.out
 
 
+@pytest.mark.parametrize("form", ["text", "markdown"])
+def test_a_log_gives_a_workflow_no_command(gpucheck, form: str) -> None:
+    log = (
+        f"::error::{CUDNN}\n   ::add-mask::x Failed to get convolution algorithm\n##[error]No algorithm worked!\n"
+    )
+    out = gpucheck("explain", "-", "--format", form, input=log, env={"GITHUB_ACTIONS": "true"}).out
+    assert not [line for line in out.splitlines() if line.lstrip().startswith("::")]
+    assert "##[" not in out
+
+
+def test_names_of_other_machines_are_taken_out_of_what_is_posted(gpucheck) -> None:
+    log = f'File "/home/ykchen/x.py"\nhostname: LAPTOP-47C244DH {CUDNN}\n'
+    out = gpucheck("explain", "-", "--format", "markdown", input=log).out
+    assert "LAPTOP" not in out
+    assert "ykchen" not in out
+
+
 def test_this_machine_takes_part_when_asked(gpucheck, stub) -> None:
     alone = gpucheck("explain", "--text", CUDNN, "--format", "json").report
     here = gpucheck("explain", "--text", CUDNN, "--here", "--format", "json", env=stub()).report
@@ -226,7 +243,7 @@ def test_two_reports_of_one_machine_are_joined() -> None:
         "|   0  NVIDIA GeForce RTX 5090   Off | 00000000:01:00.0 Off | N/A |\n"
         "| 0%   30C    P8   29W / 575W |    1583MiB / 32607MiB |   0%   Default |\n"
     )
-    facts = api.explain(f"{REPORT}\n{table}").facts
+    facts = explaining.explain(f"{REPORT}\n{table}").facts
     (gpu,) = facts.gpus.value
     assert (gpu.name.value, gpu.compute_capability.value) == ("NVIDIA GeForce RTX 5090", "12.0")
     assert facts.driver.driver_cuda.value == "12.8"
@@ -240,7 +257,7 @@ def score(folder: Path) -> tuple[int, int, list[str], list[str]]:
     hits, alarms, misses = 0, [], []
     cases = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     for case in cases:
-        report = api.explain(case["text"])
+        report = explaining.explain(case["text"])
         named = answers(report)
         hit = right(case, named, [finding.slug for finding in report.findings])
         hits += hit

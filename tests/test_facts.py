@@ -12,7 +12,7 @@ from machine_data import load
 
 from gpucheck.facts import Facts, FactsError, Gpu, PciCard, absent, blank, from_json, seen, to_json
 from gpucheck.facts.versions import cuda_version, cudnn_version
-from gpucheck.intake import IntakeError, read
+from gpucheck.intake import IntakeError, read_text
 
 
 @pytest.mark.parametrize("machine", load(), ids=lambda machine: machine.title)
@@ -81,9 +81,8 @@ def test_a_blank_gives_every_fact_its_reason() -> None:
     ("text", "words"),
     [
         ("", "is empty"),
-        ("{", "is not a gpucheck report in JSON"),
-        ("[" * 100_000, "is not a gpucheck report in JSON"),
-        ("[]", "an object was expected"),
+        ('{"facts": ', "is not a whole gpucheck report in JSON"),
+        ('{"facts": ' * 100_000, "is not a whole gpucheck report in JSON"),
         ('{"schema_version": 7}', "schema_version is 7"),
         ('{"schema_version": 1}', "facts: dict expected"),
         ('{"driver": 1}', "facts.driver: dict expected"),
@@ -91,7 +90,7 @@ def test_a_blank_gives_every_fact_its_reason() -> None:
 )
 def test_a_report_that_cannot_be_read_is_one_line(text: str, words: str) -> None:
     with pytest.raises(IntakeError) as error:
-        read(text, "report.json")
+        read_text(text, "report.json", ())
     assert str(error.value).startswith("report.json: ")
     assert words in str(error.value)
     assert "\n" not in str(error.value)

@@ -51,6 +51,7 @@ UNBOUND = {
     "__main__",
     "pytest_plugin",
     "demands",
+    "explaining",
 }
 SCRIPTS = "smoketest/children"
 ONLY_IN = {

@@ -45,7 +45,7 @@ def test_every_machine_has_a_screen(machine) -> None:
     for verbosity in (-1, 0, 1):
         console = text.console(io.StringIO(), "never")
         first = text.render(diagnose(machine.facts, MATRIX), console, verbosity=verbosity).splitlines()[0]
-        assert first.startswith(("Healthy", "Fits", "Problem: ", "Inconclusive: "))
+        assert first.startswith(("Healthy", "Fits", "Problem: ", "Inconclusive: ", "No trouble shown: "))
 
 
 def test_the_root_cause_stands_first_with_cause_and_cure() -> None:
@@ -98,7 +98,7 @@ def test_redaction_leaves_library_paths() -> None:
     hide = Redactor(home="/home/alice", user="alice", host="gpu-node-7").document
     assert hide("/usr/lib/x86_64-linux-gnu/libcuda.so.1") == "/usr/lib/x86_64-linux-gnu/libcuda.so.1"
     assert hide("/home/alice/.venv/lib/libcudnn.so.9") == "~/.venv/lib/libcudnn.so.9"
-    assert hide("/home/alicette/x") == "/home/alicette/x"
+    assert hide("/home/alicette/x") == "/home/<user>/x"
     assert hide({"a": ["Alice at gpu-node-7", 3, None]}) == {"a": ["<user> at <host>", 3, None]}
     assert hide({"subject": "alice", "text": "alice"}) == {"subject": "alice", "text": "<user>"}
     assert hide("/data/alice/env") == "/data/<user>/env"

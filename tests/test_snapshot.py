@@ -15,7 +15,6 @@ import pytest
 from machine_data import load
 from remembered import UUIDS, machine
 
-from gpucheck import api
 from gpucheck.facts import Answer, Fact, Facts, GpuProcess, ProbeRun, absent, seen
 from gpucheck.matrix import Matrix
 from gpucheck.memory.snapshot import LEFT_OUT, VOLATILE, read, snapshot, steady
@@ -72,7 +71,7 @@ def test_it_is_read_back_as_facts() -> None:
     facts = steady(machine(), None)
     text = snapshot(machine(), None)
     assert read(text) == facts
-    assert api.read(text, "x.json", Matrix()) == facts
+    assert explaining.read(text, "x.json", Matrix()) == facts
     assert snapshot(facts, None) == text
     with pytest.raises(ValueError, match="is no snapshot"):
         read('{"facts": 3}')

@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from gpucheck import api  # noqa: E402
+from gpucheck import explaining  # noqa: E402
 from gpucheck.findings import Report  # noqa: E402
 
 MOST = 3
@@ -47,7 +47,7 @@ def main(folder: Path, verbose: bool) -> int:
         return 1
     first, third, kinds, causes, alarms, misses = 0, 0, Counter(), Counter(), [], []
     for case in cases:
-        report = api.explain(case["text"])
+        report = explaining.explain(case["text"])
         named, told = answers(report), [finding.slug for finding in report.findings]
         hit = right(case, named, told)
         first += hit

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from gpucheck.cli.outputs import Output
     from gpucheck.findings import Report
+    from gpucheck.report.cleaning import Redactor
 
 
 class TableFormat(str, enum.Enum):
@@ -99,17 +100,31 @@ def write(
             raise typer.BadParameter("the report cannot be written: there is no stdout")
         wanted = shown.form != "text" if redact is None else redact
         redactor = Redactor() if wanted else None
-        if shown.form == "text":
-            from gpucheck.report import text
-
-            screen = text.console(sys.stdout, color.value)
-            emit(lambda: text.render(report, screen, verbosity=verbosity, redactor=redactor))
-        else:
-            emit(places.rendered(report, shown.form, redactor, verbosity))
+        _show(report, shown.form, color, redactor, verbosity)
     last = places.last_word(report)
     if last is not None:
         places.tell(last)
     raise typer.Exit(report.exit_status)
+
+
+def _show(report: Report, form: str, color: Color, redactor: Redactor | None, verbosity: int) -> None:
+    from gpucheck.cli.outputs import rendered
+    from gpucheck.report.cleaning import for_runner
+
+    in_workflow = "GITHUB_ACTIONS" in os.environ and form in ("text", "markdown")
+    if form != "text":
+        made = rendered(report, form, redactor, verbosity)
+        emit(for_runner(made) if in_workflow else made)
+        return
+    from gpucheck.report import text
+
+    screen = text.console(sys.stdout, color.value)
+
+    def shown() -> str:
+        made = text.render(report, screen, verbosity=verbosity, redactor=redactor)
+        return for_runner(made) if in_workflow else made
+
+    emit(shown)
 
 
 def emit(text: str | Callable[[], str]) -> None:

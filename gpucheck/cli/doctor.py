@@ -93,9 +93,10 @@ def doctor(
             raise typer.BadParameter("--from and --python exclude each other")
         if deep:
             raise typer.BadParameter("--from and --deep exclude each other: another machine cannot be asked")
+        from gpucheck import explaining
         from gpucheck.cli.reading import content_of
 
-        facts = api.read(content_of(str(source), "--from"), str(source), api.open_matrix(matrix))
+        facts = explaining.read(content_of(str(source), "--from"), str(source), api.open_matrix(matrix))
     report = api.doctor(
         python,
         facts=facts,

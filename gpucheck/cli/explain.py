@@ -66,15 +66,15 @@ def explain(
             )
         _page(what, matrix)
         return
-    from gpucheck import api
+    from gpucheck import explaining
     from gpucheck.cli.outputs import read_outputs
     from gpucheck.cli.reading import content_of
 
     outputs = read_outputs(form)
     content = text if text is not None else content_of(what or "-", "explain")
     name = "--text" if text is not None else "stdin" if what == "-" else str(what)
-    report = api.explain(content, name=name, here=here, matrix=matrix)
-    known = api.is_explained(report)
+    report = explaining.explain(content, name=name, here=here, matrix=matrix)
+    known = explaining.is_explained(report)
     write(
         report,
         outputs=outputs,
@@ -91,10 +91,10 @@ def _is_slug(what: str) -> bool:
 
 
 def _page(slug: str | None, matrix: Path | None) -> None:
-    from gpucheck import api, catalogue
+    from gpucheck import catalogue, explaining
     from gpucheck.report import trouble
 
     if slug is None:
         emit("".join(f"{name}\n" for name in catalogue.slugs()))
     else:
-        emit(trouble.text(catalogue.page(slug, api.examples(matrix))))
+        emit(trouble.text(catalogue.page(slug, explaining.examples(matrix))))

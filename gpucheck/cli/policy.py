@@ -44,7 +44,7 @@ def init(
         gpucheck policy init
         gpucheck policy init -o - --from report.json
     """
-    from gpucheck import api, probe
+    from gpucheck import api, explaining, probe
     from gpucheck.policy.writing import first_policy
 
     to_file = str(output) != "-"
@@ -53,7 +53,7 @@ def init(
     if source is not None:
         from gpucheck.cli.reading import content_of
 
-        facts = api.read(content_of(str(source), "--from"), str(source), api.open_matrix())
+        facts = explaining.read(content_of(str(source), "--from"), str(source), api.open_matrix())
     else:
         facts = probe.gather(python)
     text = first_policy(facts)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import tomli
 
 from gpucheck.policy.errors import PolicyError, did_you_mean
 from gpucheck.policy.shape import DATE, FLAG, NEEDED, NUMBER, POLICY, TEXTS
 from gpucheck.record import record
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Key = tuple[str, ...]
 IN_PYPROJECT: Key = ("tool", "gpucheck")
@@ -39,10 +37,19 @@ class Document:
 
     def place(self, *key: str) -> str:
         """Return where a key stands, e.g. ``gpucheck.toml:12``; of an inner one at least its table."""
+        name = _near(self.path)
         for length in range(len(key), 0, -1):
             if key[:length] in self.lines:
-                return f"{self.path}:{self.lines[key[:length]]}"
-        return str(self.path)
+                return f"{name}:{self.lines[key[:length]]}"
+        return name
+
+
+def _near(path: Path) -> str:
+    """Return a path from the working folder where it lies below: what a code host can link."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
 
 
 def read(path: Path) -> Document:

@@ -30,6 +30,11 @@ def clean(text: str) -> str:
     return re.sub(CONTROL, lambda found: found.group().encode("unicode_escape").decode("ascii"), text)
 
 
+def for_runner(text: str) -> str:
+    """Return text in which a workflow's runner sees no command: ``::`` after blanks, and ``##[`` anywhere."""
+    return re.sub(r"(?m)^(\s*):(?=:)", r"\1: ", text).replace("##[", "## [")
+
+
 class Redactor:
     """Replaces this machine's home folder, user name and host name.
 
@@ -51,7 +56,8 @@ class Redactor:
         common = "|".join(sorted(COMMON))
         folder = rf"(/home/|/Users/|\\Users\\{{1,2}})(?!(?:{common}|<)\b)[^/\\\s:;,'\"<>]{{1,64}}(?=[/\\])"
         self.rules.append((re.compile(folder), r"\1<user>"))
-        self.rules.append((re.compile(r"((?:information for host|\bhostname): |on this host \()[\w.-]{1,64}"), r"\1<host>"))
+        host = r"((?:information for host|\bhostname): |on this host \()[\w.-]{1,64}"
+        self.rules.append((re.compile(host), r"\1<host>"))
 
     def text(self, text: str) -> str:
         """Redact one text."""

@@ -1,9 +1,9 @@
 """Every check as a test case in JUnit's XML, for the test pages of GitLab, Jenkins and others.
 
-``--fail-on`` is not known here: a finding that is an error makes its check fail, and so does a demand that is not
-met; a warning passes and stands in the output. What could not be judged is never a pass: it is an error where the
-verdict hangs on it, as the exit status does, and else skipped with "not judged", or a healthy machine whose kernel
-log is closed to us would turn every pipeline red.
+``--fail-on`` is not known here: a finding that is an error makes its check fail; a warning passes and stands in
+the output. What could not be judged is never a pass: it is an error where the verdict hangs on it, as the exit
+status does, and else skipped with "not judged", or a healthy machine whose kernel log is closed to us would turn
+every pipeline red.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ def _kind(result: CheckResult) -> str | None:
     if result.status in (Status.UNKNOWN, Status.CRASH):
         return "error" if result.decisive or result.status is Status.CRASH else "skipped"
     wrong = any(finding.severity is Severity.ERROR for finding in result.findings)
-    unmet = result.status is Status.FAIL and (result.family == "policy" or not result.findings)
-    return "failure" if wrong or unmet else None
+    unsaid = result.status is Status.FAIL and not result.findings
+    return "failure" if wrong or unsaid else None
 
 
 def _lines(slug: str, lines: list[str]) -> list[str]:
