@@ -15,6 +15,7 @@ import pytest
 from machine_data import load
 from remembered import UUIDS, machine
 
+from gpucheck import explaining
 from gpucheck.facts import Answer, Fact, Facts, GpuProcess, ProbeRun, absent, seen
 from gpucheck.matrix import Matrix
 from gpucheck.memory.snapshot import LEFT_OUT, VOLATILE, read, snapshot, steady
