@@ -16,6 +16,7 @@ import typer
 from conftest import ROOT, clean_environment
 from guides import GUIDES, OLD_CODE, Snippet, blocks, commands, messages, snippets
 
+from gpucheck import explaining
 from gpucheck.checks.troubles import TROUBLES
 from gpucheck.cli import UsageError, app
 
@@ -204,3 +205,14 @@ def test_the_guide_names_every_removed_call_of_the_tutorials() -> None:
         "fit_generator",
     ):
         assert call in text, call
+
+
+# Python's own words, which alone tell of no cause.
+GENERAL = {"IndexError: list index out of range", "KeyError: 'acc'"}
+
+
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.stem)
+def test_every_message_that_a_guide_quotes_is_known_to_explain(path: Path) -> None:
+    for message in messages(path):
+        if message not in GENERAL and "must have the same rank (ndim)" not in message:
+            assert explaining.is_explained(explaining.explain(message)), message

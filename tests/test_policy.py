@@ -11,10 +11,12 @@ import jsonschema
 import pytest
 from machine_data import build
 
-from gpucheck import policy
+from gpucheck import demands, policy
 from gpucheck.checks.troubles import TROUBLES
+from gpucheck.cli.outputs import last_word
 from gpucheck.facts import Facts, Framework, absent, seen
-from gpucheck.findings import CheckResult, Finding, Severity, Status
+from gpucheck.findings import CheckResult, FailOn, Finding, Severity, Status
+from gpucheck.matrix import Matrix
 from gpucheck.policy.comparing import met
 from gpucheck.policy.shape import schema
 
@@ -80,6 +82,25 @@ def test_each_requirement_met_unmet_and_undetermined(name: str) -> None:
     if field is not None:
         assert status(holds, without(**{field: "NVML said nothing"})) is Status.UNKNOWN
     assert name in policy.NAMES
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_each_requirement_gates_with_its_reason(name: str) -> None:
+    """Whatever else is found: never lets only the demands count."""
+    holds, fails, field = EACH[name]
+    unknown = without(**{field: "NVML said nothing"}) if field else None
+    for text, facts, expected in ((holds, machine(), 0), (fails, machine(), 1), (holds, unknown, 3)):
+        if text is None or facts is None:
+            continue
+        report = demands.read([text]).report(facts, Matrix(), FailOn.NEVER)
+        if expected == 0:
+            assert report.exit_status in (0, 3)  # 3: of what else is not known of so bare a machine
+            assert not [one for one in report.checks if one.family == "policy" and one.status is not Status.PASS]
+        else:
+            assert report.exit_status == expected
+            last = last_word(report) or ""
+            assert last.startswith(f"gpucheck: exit {expected}: ")
+            assert text in last
 
 
 def test_every_name_is_tried() -> None:
@@ -400,6 +421,18 @@ def test_a_first_policy_is_met_by_its_own_machine(gpucheck, tmp_path: Path) -> N
     assert shown.status == 0
     assert "gpucheck.toml:" in shown.out
     assert policy.load(tmp_path / "gpucheck.toml", known=SLUGS).requirements
+
+
+def test_a_workflow_gets_its_step_summary(gpucheck, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n")
+    ran = gpucheck("doctor", "--format", "github", "--require", "gpu>=1",
+                   env={"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)})  # fmt: skip
+    assert ran.status == 1
+    assert ran.out.startswith("::error title=gpucheck requirement-unmet")
+    text = summary.read_text()
+    assert text.startswith("before\n")
+    assert "requirement-unmet" in text
 
 
 def test_nagios_statuses(gpucheck, undetermined: Path) -> None:

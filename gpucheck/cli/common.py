@@ -114,6 +114,8 @@ def _show(report: Report, form: str, color: Color, redactor: Redactor | None, ve
     in_workflow = "GITHUB_ACTIONS" in os.environ and form in ("text", "markdown")
     if form != "text":
         made = rendered(report, form, redactor, verbosity)
+        if form == "github":
+            _summarise(report, redactor)
         emit(for_runner(made) if in_workflow else made)
         return
     from gpucheck.report import text
@@ -125,6 +127,20 @@ def _show(report: Report, form: str, color: Color, redactor: Redactor | None, ve
         return for_runner(made) if in_workflow else made
 
     emit(shown)
+
+
+def _summarise(report: Report, redactor: Redactor | None) -> None:
+    """Append to the summary of a workflow's step, where its runner has named the file."""
+    named = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not named:
+        return
+    from gpucheck.report import github
+
+    try:
+        with Path(named).open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(github.summary(report, redactor))
+    except OSError as error:
+        raise typer.BadParameter(f"GITHUB_STEP_SUMMARY {named}: cannot be written: {error.strerror}") from None
 
 
 def emit(text: str | Callable[[], str]) -> None:

@@ -46,6 +46,8 @@ class Message(Row):
         instead: Other troubles that it may be where nothing in the text decides.
         decide: What would decide between them.
         vain: Popular advice that is wrong here, and why.
+        since: The release from which on programs print it, where that is known: ``keras 3``.
+        until: The last release that printed it, where that is known.
     """
 
     name: str
@@ -59,6 +61,8 @@ class Message(Row):
     instead: tuple[str, ...] = ()
     decide: str | None = None
     vain: str | None = None
+    since: str | None = None
+    until: str | None = None
 
 
 MESSAGE_FILES = (
