@@ -153,9 +153,10 @@ def smoke(
     from gpucheck.report.text import console
 
     if list_models:
+        from gpucheck import model_tables
         from gpucheck.report import grid
 
-        emit(lambda: grid.render(proving.model_tables(), console(sys.stdout, color.value)))
+        emit(lambda: grid.render(model_tables.model_tables(), console(sys.stdout, color.value)))
         raise typer.Exit
     outputs = read_outputs(form)
     if distributed:

@@ -95,7 +95,7 @@ def _logits(axes: Any, run: SmokeRun) -> None:
 
 def draw_confusion(runs: Sequence[SmokeRun], kind: str) -> bytes:
     """Draw how often each true digit was told as which; only mistakes are coloured."""
-    figure = Figure(figsize=(5.6 * len(runs), 5.6), layout="constrained")
+    figure = Figure(figsize=(5.6 * len(runs), 6.1), layout="compressed")
     for axes, run in zip(figure.subplots(1, len(runs), squeeze=False)[0], runs, strict=True):
         wrong = [[0 if a == b else count for b, count in enumerate(row)] for a, row in enumerate(run.confusion)]
         most = max(1, *map(max, wrong))
