@@ -237,6 +237,29 @@ def test_a_truncated_xml_is_used_and_said(gpucheck) -> None:
     assert "could be read whole" in ran.out
 
 
+PARTIAL = {
+    "numpy==1.26.4\ntorch==2.9.0\npackaging==25.0\n": "whether there is a GPU, it does not show",
+    "0001:00:00.0 3D controller [0302]: NVIDIA Corporation GA100 [A100 SXM4 80GB] [10de:20b2] (rev a1)\n": (
+        "1 NVIDIA card on the PCI bus; whether a driver works, the text does not show"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", PARTIAL)
+def test_a_report_of_a_part_claims_nothing_of_the_rest(gpucheck, text: str) -> None:
+    ran = gpucheck("explain", "-", input=text)
+    assert ran.status == 0
+    assert PARTIAL[text] in ran.out
+    assert "no NVIDIA GPU here" not in ran.out
+
+
+def test_the_kernels_log_is_read(gpucheck) -> None:
+    log = "[Sun Feb 23 16:24:18 2025] NVRM: Xid (PCI:0000:9b:00): 79, pid=1, GPU has fallen off the bus.\n"
+    report = gpucheck("explain", "-", "--format", "json", input=log).report
+    assert {"gpu-lost", "xid-error"} <= {one["slug"] for one in report["findings"]}
+    assert report["facts"]["reports"] == ["the kernel's log", "log"]
+
+
 def test_two_reports_of_one_machine_are_joined() -> None:
     table = (
         "| NVIDIA-SMI 570.86.15    Driver Version: 570.86.15    CUDA Version: 12.8 |\n"

@@ -14,7 +14,7 @@ from gpucheck.checks.causes import shown
 from gpucheck.checks.told import REPORTS, SLUGS
 from gpucheck.checks.troubles import TROUBLES, harmless, programs
 from gpucheck.findings import Confidence, Severity
-from gpucheck.intake import READERS
+from gpucheck.intake import KERNEL_LOG, READERS
 from gpucheck.matrix import Matrix
 from gpucheck.matrix.validate import problems
 from gpucheck.messages import finding, lines, reduction, templates
@@ -61,7 +61,7 @@ def test_the_slugs_that_the_check_declares_are_those_of_the_rows() -> None:
     named = {slug for row in ROWS for slug in (row.slug, *(cause.slug for cause in row.causes)) if slug}
     assert named == set(SLUGS)
     assert set(programs.TROUBLES) | set(harmless.TROUBLES) <= named
-    assert set(READERS) == REPORTS
+    assert {*READERS, KERNEL_LOG} == REPORTS
 
 
 def test_conditions_name_rows(tmp_path) -> None:

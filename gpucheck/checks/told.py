@@ -25,7 +25,7 @@ UNKNOWN = (
 # What `gpucheck.intake` calls the reports that tell of a machine, not only of what its programs printed.
 REPORTS = {
     "nvidia-smi -q -x", "nvidia-smi -q", "nvidia-smi", "nvidia-smi -L", "collect_env", "tf_env_collect.sh",
-    "list of packages",
+    "list of packages", "lspci", "the kernel's log",
 }  # fmt: skip
 # TensorFlow: Install with pip, "2.10 was the last release that supported GPU on native-Windows".
 LAST_FOR_WINDOWS = (2, 10)
@@ -48,7 +48,7 @@ SLUGS = (
     "python-version-unsupported", "removed-api", "rocm-build", "secure-boot-module-signature", "shadowed-module",
     "shared-memory-too-small", "silent-cpu-fallback", "tensorflow-not-installed", "tensorrt-warning",
     "torch-not-installed", "torch-torchvision-mismatch", "uncorrectable-ecc", "visible-devices-hides-gpu",
-    "visible-devices-late", "windows-native-tf", "wsl-driver-setup",
+    "visible-devices-late", "windows-native-tf", "wsl-driver-setup", "xid-error",
 )  # fmt: skip
 
 

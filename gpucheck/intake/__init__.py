@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gpucheck.facts import Driver, Facts, seen
-from gpucheck.intake import collect_env, own, package_lists, smi_list, smi_query, smi_table, smi_xml, tf_env
+from gpucheck.intake import collect_env, lspci, own, package_lists, smi_list, smi_query, smi_table, smi_xml, tf_env
 from gpucheck.intake.merging import joined
 from gpucheck.intake.own import IntakeError
 from gpucheck.messages import Excerpt, NotText, cleaned, decode, recognise, stripped
@@ -24,6 +24,7 @@ READERS = {
     "nvidia-smi -q": smi_query,
     "nvidia-smi": smi_table,
     "nvidia-smi -L": smi_list,
+    "lspci": lspci,
     "collect_env": collect_env,
     "tf_env_collect.sh": tf_env,
     "list of packages": package_lists,
@@ -32,6 +33,7 @@ READERS = {
 EXCERPT = "the telling lines"
 # What the kernel's log says of the driver; the same words as the probe's.
 KERNEL = ("NVRM:", "nvidia: module", "nvidia-nvlink", "Lockdown:", "Loading of unsigned module")
+KERNEL_LOG = "the kernel's log"
 MOST_KERNEL_LINES = 200
 
 
@@ -79,13 +81,15 @@ def read_text(text: str, name: str, known: Iterable[Known]) -> Facts:
     lines = [stripped(line, indented=True) for line in whole_lines]
     plain = "\n".join(lines)
     parts = {label: facts for label, reader in READERS.items() if (facts := reader.read(plain)) is not None}
-    whole = joined([*parts.values(), _kernel(whole_lines)])
+    if (logged := _kernel(whole_lines)) is not None:
+        parts[KERNEL_LOG] = logged
+    whole = joined(parts.values())
     found = recognise(text, known)
     return replace(whole, reports=(*parts, "log" if found else "text"), messages=found)
 
 
-def _kernel(lines: list[str]) -> Facts:
+def _kernel(lines: list[str]) -> Facts | None:
     told = tuple(line.strip() for line in lines if any(word in line for word in KERNEL))
     if not told:
-        return Facts()
+        return None
     return Facts(driver=Driver(kernel_messages=seen(told[:MOST_KERNEL_LINES], "the kernel's log in the text")))

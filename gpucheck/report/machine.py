@@ -30,7 +30,14 @@ def overview(report: Report) -> Iterator[Marked]:
 
 def told(facts: Facts) -> bool:
     """Whether anything is known of the machine itself, and not only what its programs printed."""
-    return bool(facts.gpus.value or facts.frameworks or facts.driver.version.known or facts.packages.value)
+    known = (
+        facts.gpus.value,
+        facts.frameworks,
+        facts.driver.version.known,
+        facts.packages.value,
+        facts.pci_cards.value,
+    )
+    return any(known)
 
 
 def versions(facts: Facts) -> Iterator[str]:
@@ -89,6 +96,8 @@ def readiness(report: Report) -> str:
         from gpucheck.report import ranks
 
         return ranks.readiness(facts)
+    if facts.reports and not listed:
+        return _in_a_text(facts)
     if not listed and not usable:
         return (
             f"no NVIDIA GPU here; {' and '.join(names) or 'no framework is installed, which'} would use the CPU."
@@ -100,6 +109,15 @@ def readiness(report: Report) -> str:
         return f"{listed} GPUs{simulated} are listed; how many are visible here is not known."
     count = f"{usable} of {listed} GPUs" if usable < listed else f"{usable} GPU{'s' * (usable > 1)}"
     return f"{count}{simulated} ready for {ready}. Convolution not proved yet."
+
+
+def _in_a_text(facts: Facts) -> str:
+    """What a report does not show is not known: neither that there is a GPU nor that there is none."""
+    cards = sum(card.vendor == "10de" for card in facts.pci_cards.value or ())
+    if cards:
+        listed = f"{cards} NVIDIA card{'s' * (cards > 1)} on the PCI bus"
+        return f"{listed}; whether a driver works, the text does not show."
+    return "what the text shows of the machine is sound; whether there is a GPU, it does not show."
 
 
 def _fitting(facts: Facts) -> str:

@@ -72,6 +72,8 @@ def headline(report: Report) -> Iterator[Line]:
         yield (Piece("Problem: ", "bold red"), Piece(", ".join(report.root_causes), "bold"))
     elif report.verdict == "inconclusive":
         yield (Piece("Inconclusive: ", "bold yellow"), Piece(_why_inconclusive(report)))
+    elif report.root_causes and report.facts.reports and not machine.told(report.facts):
+        yield (Piece("Trouble shown: ", "bold yellow"), Piece(", ".join(report.root_causes), "bold"))
     elif report.facts.reports and not machine.told(report.facts):
         harmless = ", ".join(dict.fromkeys(finding.slug for finding in report.findings))
         yield (
