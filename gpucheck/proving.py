@@ -157,7 +157,7 @@ def recogniser(rows: Matrix) -> Recogniser:
         return tuple(
             Observation(slug=one.slug, line=message.line, source="the training's output")
             for one in shown(messages.recognise(output, known), known)
-            if one.severity is not Severity.INFO
+            if one.severity is Severity.ERROR
             for message in one.messages[:1]
         )
 

@@ -37,7 +37,7 @@ def test_every_command_in_the_documents_exists(path: Path) -> None:
     text = path.read_text()
     for line in re.findall(r"^\$? ?gpucheck (.+)$", text, re.MULTILINE):
         words = shlex.split(line.partition("  #")[0])
-        names = words[:2] if words[0] == "matrix" else words[:1]
+        names = words[:2] if words[0] in ("matrix", "fleet") else words[:1]
         done = CliRunner().invoke(app, [*names, "--help"])
         assert done.exit_code == 0, line
         for option in (word.partition("=")[0] for word in words[1:] if word.startswith("--")):

@@ -22,7 +22,8 @@ from machine_data import load
 from gpucheck import probe
 from gpucheck.diagnosis import diagnose
 from gpucheck.facts import Fact, Facts, FactsError, from_json, to_json
-from gpucheck.intake import IntakeError, read
+from gpucheck.intake import IntakeError
+from gpucheck.intake.own import read
 from gpucheck.matrix import Matrix
 from gpucheck.probe import distributions, elf, fatbin, interpreter
 from gpucheck.report import document, text

@@ -33,10 +33,11 @@ MAY_IMPORT = {
     "smoketest": {"facts", "fixes", "children"},
     "memory": {"facts", "findings", "diagnosis", "matrix", "checks"},
     "policy": {"facts", "findings", "matrix"},
+    "fleet": {"children", "facts", "findings", "diagnosis", "policy", "matrix", "memory"},
     "catalogue": {"checks"},
     "tables": {"matrix"},
     "together": {"describe", "diagnosis", "matrix", "tables"},
-    "report": {"facts", "findings", "fixes", "catalogue", "recommend", "tables", "__version__"},
+    "report": {"facts", "findings", "fixes", "catalogue", "fleet", "recommend", "tables", "__version__"},
 }
 # They put the rooms together.
 UNBOUND = {
@@ -51,7 +52,8 @@ UNBOUND = {
     "__main__",
     "pytest_plugin",
     "demands",
-    "explaining", "model_tables",
+    "explaining",
+    "model_tables",
 }
 SCRIPTS = "smoketest/children"
 ONLY_IN = {
@@ -59,6 +61,7 @@ ONLY_IN = {
     "rich": {"report"},
     "matplotlib": {"report/pictures.py"},
     "pynvml": {"probe/child_driver.py"},
+    "ray": {"fleet/launch/ray_child.py"},
     "torch": {
         "probe/child_framework.py",
         *(f"{SCRIPTS}/{name}_torch.py" for name in ("train", "proof", "events", "distribute")),

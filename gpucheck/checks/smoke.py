@@ -92,7 +92,7 @@ def _shown(facts: Facts, run: SmokeRun, slug: str) -> Finding:
         tuple(line for gpu in working_gpus(facts) for line in holders(gpu)) if slug == "gpu-out-of-memory" else ()
     )
     trouble = TROUBLES[slug]
-    cured = {CURED[one.cure][0] for one in run.retries if one.passed}
+    cured = {CURED[one.cure][0] for one in run.retries if one.passed and one.cure in CURED}
     vain = [one for one in run.retries if not one.passed]
     return Finding(
         slug=slug,
@@ -119,7 +119,7 @@ def _tried(run: SmokeRun) -> tuple[Evidence, ...]:
 def passes_without_a_cure(facts: Facts, _: Matrix) -> Iterator[Said]:
     """A training that failed does not pass under memory growth or with the framework's own libraries first."""
     for run in facts.smoke:
-        cure = next((one for one in run.retries if one.passed), None)
+        cure = next((one for one in run.retries if one.passed and one.cure in CURED), None)
         if cure is not None:
             yield broken(_cured(facts, run, cure))
         else:

@@ -23,6 +23,7 @@ PANELS = {
     "Compatibility": ("recommend", "matrix"),
     "Memory": ("snapshot", "diff"),
     "Gate": ("policy",),
+    "Fleet": ("fleet",),
     "Shell": ("completion",),
 }
 COMMANDS = {name: panel for panel, names in PANELS.items() for name in names}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from gpucheck.facts import Facts, FactsError, ProbeRun, from_json
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 FRAMEWORKS = ("torch", "tensorflow")
 # Values that are given up, one after the other, until what is left of a report that was cut off can be read.
 MOST_TRIES = 60
-# Keys of which one stands at the top of every document of ours.
-OURS = ('"schema_version"', '"facts"', '"pci_cards"', '"frameworks"', '"interpreter"', '"gpus"')
+# The keys of a report, and of its facts alone.
+OURS = {"schema_version", "facts", *(item.name for item in fields(Facts))}
 
 
 class IntakeError(ValueError):
@@ -32,14 +33,15 @@ def read(text: str, name: str) -> Facts | None:
     Raises:
         IntakeError: It is one, but not of a form that this version knows.
     """
-    if not text.lstrip().startswith("{") or not any(key in text for key in OURS):
+    if not text.lstrip().startswith("{"):
         return None
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        return _cut_off(text, name, error)
-    if not isinstance(content, dict):
-        raise IntakeError(f"{name}: is not a gpucheck report: an object was expected")
+        first = re.match(r'\s*\{\s*"(\w+)"', text)
+        return _cut_off(text, name, error) if first is not None and first[1] in OURS else None
+    if content and not OURS & content.keys():
+        return None
     try:
         facts: Facts = from_json(Facts, _facts(content, name))
     except FactsError as error:

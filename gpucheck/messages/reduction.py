@@ -38,7 +38,8 @@ STRONG = (
     b"unknown", b"invalid", b"already", b"no ", b"busy", b"smaller", b"launch", b"_status_", b"unspecified",
     b"requirement", b"attribute", b"conflict", b"space", b"dependencies", b"changed", b"removed", b"found",
     b"differ", b"duplicate", b"ill ", b"unsupported", b"unrecognized", b"nodevfiles", b"layers.real",
-    b"cuda setup", b"oom", b"different", b"older", b"newer", b"+cpu", b"is ", b"has ",
+    b"cuda setup", b"code = -", b"exitcode", b"sigbus", b"oom", b"different", b"older", b"newer", b"+cpu",
+    b"is ", b"has ",
 )  # fmt: skip
 
 
