@@ -40,6 +40,8 @@ def contexts(context: Any) -> Iterator[Any]:
     """Yield the context of every command below one, a group before its members."""
     for name in context.command.list_commands(context):
         command = context.command.get_command(context, name)
+        if command.hidden:
+            continue
         inner = type(context)(command, parent=context, info_name=name, **command.context_settings)
         yield inner
         if hasattr(command, "list_commands"):

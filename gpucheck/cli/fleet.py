@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
@@ -17,6 +16,8 @@ from gpucheck.cli.common import (
     VerboseOption,
     emit,
 )
+from gpucheck.cli.fleet_node import node
+from gpucheck.cli.fleet_run import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 HELP = """One verdict on many machines: who fails, who differs, who is missing, who is slow.
 
 Examples:
+    gpucheck fleet run --via srun -w 'node-[001-064]' --out runs/today
     gpucheck fleet collect runs/today --expect 'node-[001-064]'
     gpucheck fleet diff runs/yesterday runs/today
 """
@@ -37,10 +39,8 @@ FORMATS = ("text", "json", "markdown", "html", "junit")
 Text = Optional[str]  # noqa: UP045 - typer reads it at run time
 Texts = Optional[list[str]]  # noqa: UP045
 
-if find_spec("gpucheck.cli.fleet_run") is not None:
-    from gpucheck.cli.fleet_run import run
-
-    app.command("run")(run)
+app.command("run")(run)
+app.command("node", hidden=True)(node)
 
 
 @app.command("collect")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -13,7 +12,6 @@ import typer
 
 from gpucheck import __version__
 from gpucheck.cli.common import Color, ColorOption, emit
-from gpucheck.cli.fleet_node import node
 
 if TYPE_CHECKING:
     from gpucheck.fleet.launch import Plan
@@ -186,7 +184,3 @@ def _show(ends: dict[str, End], path: Path, status: int) -> None:
     if status == 3:
         text.append(f" who did not answer, once more: gpucheck fleet run --resume --out {shlex.quote(str(path))}")
     emit("\n".join(text) + "\n")
-
-
-# `gpucheck fleet node` is not for people, so it is put in here, beside what starts it.
-import_module("gpucheck.cli.fleet").app.command("node", hidden=True)(node)
