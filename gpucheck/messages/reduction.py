@@ -119,7 +119,7 @@ class _Kept:
             self.shapes.add(shape)
         lowered = line.lower()
         words = (*STRONG, *WORDS) if self.size < ENOUGH else STRONG
-        if any(word in lowered for word in words):
+        if any(map(lowered.__contains__, words)):
             for one in (*self.before, line):
                 self._keep(one)
             self.before, self.after = [], AROUND
