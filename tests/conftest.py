@@ -19,6 +19,8 @@ import hypothesis
 import jsonschema
 import pytest
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
 # Machines are noisy: how long an example takes says nothing about the code.
 hypothesis.settings.register_profile(
     "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -289,3 +291,19 @@ def scratch(tmp_path: Path, made: Path):
     from scratch import Scratch
 
     return Scratch(tmp_path, made)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A real browser for the tests that look at pages."""
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        pytest.skip(f"no browser here: none of {', '.join(BROWSERS)}")
+    if find_spec("playwright") is None:
+        pytest.skip("playwright is not installed: pip install -c constraints.txt -e '.[docs]'")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield started
+        started.close()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,8 +14,6 @@ from gpucheck.findings import Report, Severity
 from gpucheck.report import html
 from gpucheck.report.cleaning import Redactor
 from gpucheck.report.curves import charts
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @pytest.mark.parametrize("one", ALL.values(), ids=list(ALL))
@@ -85,21 +81,6 @@ def test_odd_curves_are_drawn_or_left_out(made: dict[str, tuple[float, ...]]) ->
         numbers = [float(text) for text in re.findall(r'[ ,"](-?[0-9.]+)(?=[ ,"])', picture)]
         assert all(-1 <= number <= 641 for number in numbers)
         assert picture.count("<text") < 30
-
-
-@pytest.fixture(scope="module")
-def browser():
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip(f"no browser here: none of {', '.join(BROWSERS)}")
-    if find_spec("playwright") is None:
-        pytest.skip("playwright is not installed: pip install -c constraints.txt -e '.[docs]'")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.mark.slow

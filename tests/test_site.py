@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -17,7 +16,6 @@ from conftest import ROOT, clean_environment
 from guides import GUIDES, messages
 
 pytestmark = pytest.mark.slow
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SEARCH = "[data-md-component=search-query]"
 FOUND = ".md-search-result__link"
 PAGES = {
@@ -82,21 +80,6 @@ def address(site: Path):
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip(f"no browser here: none of {', '.join(BROWSERS)}")
-    if find_spec("playwright") is None:
-        pytest.skip("playwright is not installed: pip install -c constraints.txt -e '.[docs]'")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ READERS = {
 }
 # Says in a list of reports that only lines which may tell something were looked at.
 EXCERPT = "the telling lines"
-# What the kernel's log says of the driver; the same words as the probe's.
+# Lines of the kernel's log on the driver and its module; as in the probe, the last ones are kept.
 KERNEL = ("NVRM:", "nvidia: module", "nvidia-nvlink", "Lockdown:", "Loading of unsigned module")
 KERNEL_LOG = "the kernel's log"
 MOST_KERNEL_LINES = 200
@@ -92,4 +92,4 @@ def _kernel(lines: list[str]) -> Facts | None:
     told = tuple(line.strip() for line in lines if any(word in line for word in KERNEL))
     if not told:
         return None
-    return Facts(driver=Driver(kernel_messages=seen(told[:MOST_KERNEL_LINES], "the kernel's log in the text")))
+    return Facts(driver=Driver(kernel_messages=seen(told[-MOST_KERNEL_LINES:], f"{KERNEL_LOG} in the text")))
