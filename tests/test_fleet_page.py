@@ -12,7 +12,6 @@ import format_readers
 import pytest
 from fleet_data import changed, failed, fleet, packed, planted, report
 from format_data import HOSTILE
-from test_html import browser  # noqa: F401 - a fixture
 
 from gpucheck.cli import run
 from gpucheck.fleet.contract import write_report
@@ -94,7 +93,7 @@ def test_the_page_is_whole_and_hostile_text_stays_text(judged: FleetReport, monk
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_browser_shows_it_whole_and_alone(
-    browser: Any,  # noqa: F811
+    browser: Any,
     judged: FleetReport,
     tmp_path: Path,
     scheme: str,
