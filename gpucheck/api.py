@@ -15,7 +15,7 @@ from gpucheck.matrix import Matrix, MatrixError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gpucheck.facts import Facts
+    from gpucheck.facts import Diagnostic, Facts
     from gpucheck.findings import CheckResult, Report
     from gpucheck.recommend import Recommendation
     from gpucheck.refresh.run import Changes
@@ -32,7 +32,7 @@ def _in_notebook(report: Report) -> str:
 NOTEBOOK[:] = [_in_notebook]
 
 
-def doctor(
+def doctor(  # noqa: PLR0913 - each is an option of its own
     python: str | None = None,
     *,
     facts: Facts | None = None,
@@ -44,6 +44,7 @@ def doctor(
     fail_on: str | None = None,
     baseline: Path | None = None,
     update_baseline: bool = False,
+    diagnostics: Sequence[Path] = (),
     timeout: float = probe.DEFAULT_DEADLINE,
     deep: bool = False,
 ) -> Report:
@@ -61,6 +62,7 @@ def doctor(
             error.
         baseline: A file of accepted findings, which do not count.
         update_baseline: Whether every error and warning that is here now is written into that file as accepted.
+        diagnostics: What `dcgmi diag --json` or NVIDIA Health Validation has said of this machine.
         timeout: Seconds that any one probe may take.
         deep: Whether the frameworks themselves are asked, in child processes, and binaries are read.
 
@@ -76,11 +78,18 @@ def doctor(
         from gpucheck import remembering
 
         remembering.read_baseline(baseline, update=update_baseline)
+    verdicts: tuple[Diagnostic, ...] = ()
+    if diagnostics:
+        from gpucheck import explaining
+
+        verdicts = explaining.diagnostics(diagnostics)
     stated = demands.fail_on if demands is not None else None
     threshold, rows = FailOn(fail_on or stated or "error"), open_matrix(matrix)
     if facts is None:
         facts = probe.gather(python, deadline=timeout, deep=deep)
         facts = demands.with_variables(facts) if demands is not None else facts
+    if verdicts:
+        facts = replace(facts, diagnostics=(*facts.diagnostics, *verdicts))
     if demands is not None:
         report = demands.report(facts, rows, threshold)
     else:

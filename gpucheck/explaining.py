@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gpucheck.api import open_matrix
@@ -9,12 +12,21 @@ from gpucheck.diagnosis import diagnose
 from gpucheck.findings import FailOn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from gpucheck.facts import Facts
+    from gpucheck.facts import Diagnostic, Facts
     from gpucheck.findings import Report
     from gpucheck.matrix import Matrix
     from gpucheck.messages import Excerpt
+
+
+MOST_DIAGNOSTICS = 16 * 2**20  # bytes
+CLOCK_SLACK = 60.0  # seconds by which a clock may have been set since the boot
+
+
+class DiagnosticsError(ValueError):
+    """A file with another tool's verdict that cannot be used; the message says why."""
 
 
 def explain(
@@ -61,6 +73,36 @@ def examples(matrix: Path | None = None) -> dict[str, tuple[str, ...]]:
         if row.slug is not None:
             found[row.slug] = (*found.get(row.slug, ()), row.example)
     return found
+
+
+def diagnostics(paths: Sequence[Path]) -> tuple[Diagnostic, ...]:
+    """Return what other tools say of this machine's hardware, from the files that they wrote.
+
+    Raises:
+        DiagnosticsError: A file cannot be read, or holds no such verdict.
+    """
+    found = [one for path in paths for one in _verdicts(path)]
+    return tuple(found)
+
+
+def _verdicts(path: Path) -> list[Diagnostic]:
+    from gpucheck.intake.diagnostics import diagnostics as verdicts
+    from gpucheck.messages import NotText, decode
+
+    try:
+        with path.open("rb") as file:
+            content, made = file.read(MOST_DIAGNOSTICS), os.fstat(file.fileno()).st_mtime
+        text = decode(content)
+    except (OSError, NotText) as error:
+        raise DiagnosticsError(
+            f"--diagnostics {path}: cannot be read: {getattr(error, 'strerror', None) or error}"
+        ) from None
+    found = list(verdicts(text, path.name))
+    if not found:
+        what = "holds no verdict of `dcgmi diag --json` or NVIDIA Health Validation"
+        raise DiagnosticsError(f"--diagnostics {path}: {what}")
+    old = made < time.time() - time.monotonic() - CLOCK_SLACK
+    return [replace(one, stale="it is older than this boot") for one in found] if old else found
 
 
 def read(text: str | bytes | Excerpt, name: str, rows: Matrix) -> Facts:

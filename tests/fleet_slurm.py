@@ -87,14 +87,20 @@ class Slurm:
         self._start("slurmctld", "-D")
         for number in range(self.nodes):
             self._start("slurmd", "-N", f"n{number}", "-D")
-        until = time.monotonic() + 60
-        while self.ask("sinfo", "-h", "-t", "idle", "-o", "%D").strip() != str(self.nodes):
-            if time.monotonic() > until or self.daemons[0].poll() is not None:
-                said = self.ask("sinfo", "-N", "-l") + (self.folder / "stderr").read_text()[-1500:]
-                self.__exit__()
-                raise RuntimeError(said)
-            time.sleep(0.2)
+        try:
+            self.all_idle()
+        except RuntimeError:
+            self.__exit__()
+            raise
         return self
+
+    def all_idle(self) -> None:
+        """Wait until every node is idle and answers; a node that was resumed does so after a moment."""
+        until = time.monotonic() + 60
+        while self.ask("sinfo", "-h", "-N", "-o", "%T").split() != ["idle"] * self.nodes:
+            if time.monotonic() > until or self.daemons[0].poll() is not None:
+                raise RuntimeError(self.ask("sinfo", "-N", "-l") + (self.folder / "stderr").read_text()[-1500:])
+            time.sleep(0.2)
 
     def __exit__(self, *error: object) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -38,6 +38,7 @@ from gpucheck.facts import (
     seen,
 )
 from gpucheck.facts.arithmetic import arithmetic_of
+from gpucheck.intake.diagnostics import diagnostics
 from gpucheck.matrix import Matrix
 
 if sys.version_info >= (3, 11):
@@ -231,6 +232,10 @@ def build(table: dict[str, Any]) -> Facts:
         described=table.get("described", False),
         smoke=tuple(smoke(one) for one in table.get("smoke", [])),
         distributed=tuple(distributed(one) for one in table.get("distributed", [])),
+        diagnostics=tuple(
+            replace(one, **table.get("of_diagnostics", {}))
+            for one in diagnostics(table.get("diagnostics", ""), "dcgm.json")
+        ),
     )
 
 

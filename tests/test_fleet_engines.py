@@ -75,6 +75,7 @@ def test_slurm_with_the_real_agent_and_a_drained_node(gpucheck, slurm, tmp_path:
                        env={**slurm.environment, "SECRET_OF_THE_LOGIN_NODE": "x"})  # fmt: skip
     finally:
         slurm.ask("scontrol", "update", "NodeName=n1", "State=RESUME")
+        slurm.all_idle()
     assert states(tmp_path / "run")["n1"] == "unreachable"
     assert "fan broken" in reasons(tmp_path / "run")["n1"]
     for node in ("n0", "n2"):

@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "smoketest": {"facts", "fixes", "children"},
     "memory": {"facts", "findings", "diagnosis", "matrix", "checks"},
     "policy": {"facts", "findings", "matrix"},
-    "fleet": {"children", "facts", "findings", "diagnosis", "policy", "matrix", "memory"},
+    "fleet": {"checks", "children", "facts", "findings", "diagnosis", "policy", "matrix", "memory"},
     "catalogue": {"checks"},
     "tables": {"matrix"},
     "together": {"describe", "diagnosis", "matrix", "tables"},

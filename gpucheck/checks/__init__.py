@@ -15,6 +15,7 @@ from gpucheck.checks import (
     cudnn,
     deep,
     devices,
+    diagnostics,
     distributed,
     driver,
     framework,
@@ -42,7 +43,7 @@ __all__ = ["FAMILIES", "REGISTRY", "Check", "Said", "all_checks"]
 FAMILIES = tuple(
     module.__name__.rpartition(".")[2]
     for module in (
-        *(driver, wsl, devices, chips, kernel_log, answers, cards, health, use, mask),
+        *(driver, wsl, devices, chips, kernel_log, answers, cards, health, diagnostics, use, mask),
         *(
             interpreter,
             framework,

@@ -25,7 +25,7 @@ UNKNOWN = (
 # What `gpucheck.intake` calls the reports that tell of a machine, not only of what its programs printed.
 REPORTS = {
     "nvidia-smi -q -x", "nvidia-smi -q", "nvidia-smi", "nvidia-smi -L", "collect_env", "tf_env_collect.sh",
-    "list of packages", "lspci", "the kernel's log",
+    "list of packages", "lspci", "the kernel's log", "hardware diagnostics",
 }  # fmt: skip
 # TensorFlow: Install with pip, "2.10 was the last release that supported GPU on native-Windows".
 LAST_FOR_WINDOWS = (2, 10)

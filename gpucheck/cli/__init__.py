@@ -110,34 +110,30 @@ def _terminate(number: int, _frame: object) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line and return the exit status: 2 for bad input, 130 for an interruption.
-
-    `gpucheck run` passes its program's status through, so its own failures are 125, as those of env(1).
-    """
+    """Run one command line and return the exit status: 2 (`gating.failed`) for bad input, 130 interrupted."""
     if os.environ.get(COMPLETE):
         from gpucheck.cli.completion import answer
 
         return answer(app)
-    failed = 125 if arguments[:1] == ["run"] else 2
     try:
         status = app(args=arguments, prog_name="gpucheck", standalone_mode=False)
-        if status == INTERRUPTED and failed == 2:  # typer turns Ctrl-C into this status itself
+        if status == INTERRUPTED and arguments[:1] != ["run"]:  # typer turns Ctrl-C into this status itself
             sys.stderr.write("interrupted\n")
         return status if isinstance(status, int) else 0
     except UsageError as error:
         from gpucheck.cli.near import words
 
-        return _complain(words(error, arguments), failed, _hint(error))
+        return _complain(words(error, arguments), arguments, _hint(error))
     except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("interrupted\n")
         return INTERRUPTED
     except Exception as error:
         if isinstance(error, ValueError) and type(error).__module__.startswith("gpucheck."):
-            return _complain(str(error), failed)
+            return _complain(str(error), arguments)
         if os.environ.get("GPUCHECK_DEBUG"):
             raise
         place = "set GPUCHECK_DEBUG=1 for the traceback, and please report it"
-        return _complain(f"internal error: {type(error).__name__}: {error} ({place})", failed)
+        return _complain(f"internal error: {type(error).__name__}: {error} ({place})", arguments)
 
 
 def _hint(error: Any) -> str:
@@ -145,9 +141,10 @@ def _hint(error: Any) -> str:
     return f" (see: {context.command_path} --help)" if context is not None else ""
 
 
-def _complain(text: str, status: int, hint: str = "") -> int:
+def _complain(text: str, arguments: list[str], hint: str = "") -> int:
+    from gpucheck.cli.gating import failed
     from gpucheck.report.cleaning import clean
 
     with contextlib.suppress(AttributeError, OSError):  # without stderr, or room there, the status says it
         sys.stderr.write(f"gpucheck: {clean(text.replace(chr(10), ' '))}{hint}\n")
-    return status
+    return failed(arguments)

@@ -42,7 +42,7 @@ FormatOption = Annotated[
     typer.Option(
         "--format",
         metavar="F[=PATH]",
-        help="text, json, markdown, html, github, junit, sarif, gitlab, nagios or prometheus; "
+        help="text, json, markdown, html, github, junit, sarif, gitlab, nagios, npd, nfd or prometheus; "
         "may be repeated, with files.",
     ),
 ]

@@ -21,6 +21,7 @@ from gpucheck.cli.common import (
 )
 from gpucheck.cli.gating import (
     BaselineOption,
+    DiagnosticsOption,
     ExitStyle,
     ExitStyleOption,
     HistoryOption,
@@ -62,6 +63,7 @@ def doctor(
     baseline: BaselineOption = None,
     update_baseline: UpdateBaselineOption = False,
     history: HistoryOption = False,
+    diagnostics: DiagnosticsOption = None,
     matrix: MatrixOption = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds that any one probe may take.")] = 30.0,
     redact: RedactOption = None,
@@ -108,6 +110,7 @@ def doctor(
         fail_on=fail_on.value if fail_on is not None else None,
         baseline=baseline,
         update_baseline=update_baseline,
+        diagnostics=diagnostics or (),
         timeout=timeout,
         deep=deep,
     )

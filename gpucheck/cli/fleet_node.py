@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from gpucheck.facts import Facts, SmokeRun
 
@@ -29,6 +29,10 @@ def node(
     framed: Annotated[bool, typer.Option("--framed", help="Send framed lines on stdout.")] = False,
     lifeline: Annotated[bool, typer.Option("--lifeline", help="End when stdin ends.")] = False,
     smoke: Annotated[Text, typer.Option(metavar="torch,tf", help="Also train.")] = None,
+    diagnostics: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="FILE", help="What `dcgmi diag --json` has said here, where it is there."),
+    ] = None,
     deadline: Annotated[str, typer.Option(metavar="TIME", help="After that everything here is killed.")] = "30s",
     redact: Annotated[bool, typer.Option("--redact", help="Take names out of the report.")] = False,
 ) -> None:
@@ -44,16 +48,23 @@ def node(
         raise typer.BadParameter("--framed and --out: give only one")
     seconds, frameworks = job.read_duration("--deadline", deadline), job.read_smoke(smoke)
     called = name or agent.own_name()
+    verdicts = [diagnostics] if diagnostics is not None and diagnostics.exists() else []
 
     def work(hand_over: Callable[[bytes], None]) -> None:
-        _report(called, seconds, frameworks, hand_over, redact=redact)
+        _report(called, seconds, frameworks, verdicts, hand_over, redact=redact)
 
     way = agent.Way(folder=out, token=token, lifeline=lifeline)
     raise typer.Exit(agent.serve(work, called, seconds, way, redact=redact))
 
 
 def _report(
-    name: str, deadline: float, frameworks: tuple[str, ...], hand_over: Callable[[bytes], None], *, redact: bool
+    name: str,
+    deadline: float,
+    frameworks: tuple[str, ...],
+    diagnostics: Sequence[Path],
+    hand_over: Callable[[bytes], None],
+    *,
+    redact: bool,
 ) -> None:
     """Hand over the doctor's report, and then that with the trainings."""
     from gpucheck import api
@@ -72,7 +83,7 @@ def _report(
         return encoded(node_report(content, node=name, started=started, seconds=seconds, redact=redact))
 
     probes = min(deadline, 30.0) * PROBE_SHARE
-    report = api.doctor(timeout=probes)
+    report = api.doctor(timeout=probes, diagnostics=diagnostics)
     hand_over(made(report))
     if frameworks:
         try:

@@ -47,6 +47,10 @@ def run(
     ssh_args: Annotated[
         Text, typer.Option(metavar="'ARGS'", help="More arguments for ssh.", rich_help_panel=ENGINE)
     ] = None,
+    diagnostics: Annotated[
+        Text,
+        typer.Option(metavar="PATH", help="What `dcgmi diag --json` has said on each node, where it is there."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Run the nodes that lack a whole report.")] = False,
     out: Annotated[
         File, typer.Option(metavar="DIR", help="The run's folder; default: gpucheck-fleet/TIME.")
@@ -75,7 +79,9 @@ def run(
         raise typer.BadParameter("fleet run needs a POSIX system; gpucheck fleet collect reads reports anywhere")
     path = out or (folders.latest() if resume else folders.default())
     begun = folders.Folder(path).manifest() if resume else None
-    plan = _plan(via, nodes, hostfile, smoke, deadline, fanout, command, srun_args, ssh_args, redact, begun)
+    plan = _plan(
+        via, nodes, hostfile, smoke, deadline, fanout, command, srun_args, ssh_args, diagnostics, redact, begun
+    )
     launch.check(plan)
     with folders.Folder(path) as folder:
         if not resume:
@@ -105,6 +111,7 @@ def _plan(
     command: str | None,
     srun_args: str | None,
     ssh_args: str | None,
+    diagnostics: str | None,
     redact: bool,
     begun: dict[str, object] | None,
 ) -> Plan:
@@ -116,7 +123,7 @@ def _plan(
     if begun is not None:
         plan = launch.from_manifest(begun)
         given = {"--smoke": smoke, "--deadline": deadline, "--command": command, "--srun-args": srun_args,
-                 "--ssh-args": ssh_args}  # fmt: skip
+                 "--ssh-args": ssh_args, "--diagnostics": diagnostics}  # fmt: skip
         other = [name for name, value in given.items() if value is not None]
         if via not in (None, plan.via):
             other.append("--via")
@@ -142,6 +149,7 @@ def _plan(
         deadline=job.read_duration("--deadline", deadline) if deadline is not None else usual,
         fanout=fanout,
         redact=redact,
+        diagnostics=diagnostics,
     )
     return launch.Plan(via=via, nodes=expected, job=work, arguments=_words(srun_args or ssh_args or ""))
 

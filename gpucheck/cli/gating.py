@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from gpucheck.cli.common import Color
     from gpucheck.findings import Report
@@ -22,6 +22,8 @@ class ExitStyle(str, enum.Enum):
 
     GPUCHECK = "gpucheck"
     NAGIOS = "nagios"
+    NPD = "npd"
+    SLURM = "slurm"
 
 
 PANEL = "Gate"
@@ -69,9 +71,24 @@ HistoryOption = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
-ExitStyleOption = Annotated[
-    ExitStyle, typer.Option(help="nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.", rich_help_panel=PANEL)
+DiagnosticsOption = Annotated[
+    Optional[list[Path]],  # noqa: UP045
+    typer.Option(
+        metavar="FILE",
+        help="What `dcgmi diag --json` or NVIDIA Health Validation said of this machine; may be repeated.",
+        rich_help_panel=PANEL,
+    ),
 ]
+ExitStyleOption = Annotated[
+    ExitStyle,
+    typer.Option(
+        help="nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN; npd: 0 OK, 1 a problem, 2 unknown; slurm: 1 the "
+        "node is certainly broken, else 0.",
+        rich_help_panel=PANEL,
+    ),
+]
+# What bad usage, a wrong policy or a failure of ours end in: never in what shuts another program's gate.
+FAILED = {ExitStyle.NAGIOS: 3, ExitStyle.NPD: 2, ExitStyle.SLURM: 0}
 
 
 def policy_of(path: Path | None, *, no_policy: bool, elsewhere: bool) -> Path | None:
@@ -139,8 +156,32 @@ def end(style: ExitStyle, report: Report) -> Iterator[None]:
     try:
         yield
     except typer.Exit:
-        if style is ExitStyle.NAGIOS:
-            from gpucheck.report import nagios
+        if style is ExitStyle.GPUCHECK:
+            raise
+        raise typer.Exit(_status(style, report)) from None
 
-            raise typer.Exit(nagios.status(report)) from None
-        raise
+
+def _status(style: ExitStyle, report: Report) -> int:
+    if style is ExitStyle.SLURM:
+        from gpucheck.fleet.gate.decision import drains_node
+
+        return int(any(map(drains_node, report.findings)))
+    from gpucheck.report import nagios, npd
+
+    return nagios.status(report) if style is ExitStyle.NAGIOS else npd.status(report)
+
+
+def failed(arguments: Sequence[str]) -> int:
+    """Return the exit status of a command line that cannot be carried out.
+
+    `gpucheck run` passes its program's status through, so its own failures are 125, as those of env(1). Where
+    another program's gate reads the status, a mistake of ours must not shut it.
+    """
+    if arguments[:1] == ["run"]:
+        return 125
+    if arguments[:2] == ["fleet", "gate"]:
+        return 0
+    words = [*arguments, ""]
+    named = [words[n + 1] if word == "--exit-style" else word[13:] for n, word in enumerate(arguments)
+             if word == "--exit-style" or word.startswith("--exit-style=")]  # fmt: skip
+    return next((FAILED[one] for one in FAILED if named and named[-1] == one.value), 2)

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from gpucheck.findings import Report
     from gpucheck.report.cleaning import Redactor
 
-FORMATS = ("text", "json", "markdown", "html", "github", "junit", "sarif", "gitlab", "nagios", "prometheus")
+FORMATS = (
+    "text", "json", "markdown", "html", "github", "junit", "sarif", "gitlab", "nagios", "npd", "nfd", "prometheus",
+)  # fmt: skip
+DATED = ("nfd", "prometheus")  # they say when the checks ran
 STDOUT = "-"
 
 
@@ -91,12 +94,9 @@ def rendered(report: Report, form: str, redactor: Redactor | None, verbosity: in
         # A file takes UTF-8, whatever the terminal does.
         target = text.console(io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), "never")
         return text.render(report, target, verbosity=verbosity, redactor=redactor)
-    if form == "prometheus":
-        from gpucheck.report import prometheus
-
-        return prometheus.render(report, redactor, now=time.time())
-    module = "document" if form == "json" else form
-    made: str = importlib.import_module(f"gpucheck.report.{module}").render(report, redactor)
+    module = importlib.import_module(f"gpucheck.report.{'document' if form == 'json' else form}")
+    moment = {"now": time.time()} if form in DATED else {}
+    made: str = module.render(report, redactor, **moment)
     return made
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import field
 
 from gpucheck.facts.codec import FactsError, from_json, to_json
+from gpucheck.facts.diagnostics import Diagnostic, DiagnosticTest
 from gpucheck.facts.distributed import AllReduce, DistributedRun, Rank
 from gpucheck.facts.fact import Fact, absent, blank, seen, unread
 from gpucheck.facts.hardware import DeviceNode, Driver, Gpu, GpuProcess, PciCard
@@ -36,6 +37,8 @@ __all__ = [
     "Convolution",
     "Dependency",
     "DeviceNode",
+    "Diagnostic",
+    "DiagnosticTest",
     "DistributedRun",
     "Driver",
     "Errors",
@@ -85,6 +88,7 @@ class Facts:
         probes: How each probe went.
         smoke: Smoke trainings.
         distributed: Runs over several processes.
+        diagnostics: What other tools say of the hardware.
         reports: What they were read in, where that is a pasted text: ``collect_env``, ``log``...
         messages: Known messages in that text.
     """
@@ -102,6 +106,7 @@ class Facts:
     probes: tuple[ProbeRun, ...] = ()
     smoke: tuple[SmokeRun, ...] = ()
     distributed: tuple[DistributedRun, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
     reports: tuple[str, ...] = ()
     messages: tuple[Message, ...] = ()
 

@@ -134,6 +134,7 @@ class Gpu:
         throttle: Why its clocks are lowered, by NVML's names.
         fabric_state: ``not-supported``, ``not-started``, ``in-progress`` or ``completed``: its registration
             with the NVLink fabric.
+        vbios: Version of the card's video BIOS, e.g. ``96.00.99.00.01``.
     """
 
     index: int
@@ -156,3 +157,4 @@ class Gpu:
     processes: Fact[tuple[GpuProcess, ...]] = unread()
     throttle: Fact[tuple[str, ...]] = unread()
     fabric_state: Fact[str] = unread()
+    vbios: Fact[str] = unread()

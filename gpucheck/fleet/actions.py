@@ -24,6 +24,7 @@ NEEDS = {
     "nouveau-loaded": "nouveau blocked, and a reboot",
     "secure-boot-module-signature": "their kernel module signed",
     "uncorrectable-ecc": "a GPU reset or a reboot, and the card's exchange if it comes back",
+    "hardware-diagnostic-failed": "a look at the card that a diagnostic has failed",
     "fabric-manager": "their Fabric Manager started",
     "gpu-missing": "a look at the card that the driver does not list",
     "shared-memory-too-small": "more shared memory",

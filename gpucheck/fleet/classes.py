@@ -18,6 +18,7 @@ RULES: tuple[tuple[str, str, str], ...] = (
     ("Fabric Manager running|NVSwitch bridges|GPU NVLink fabric", MUST, "without it GPUs do not reach each other"),
     ("GPU (model|count|memory|compute capability)", MUST, "the slowest or smallest GPU sets the pace of all"),
     ("GPU (MIG|ECC|compute mode)", MUST, "a mode that a job does not expect"),
+    ("GPU VBIOS", MUST, "an older one may lack a cure, or another limit of power"),
     ("GPU persistence mode", SHOULD, "without it the first job of a node waits"),
     ("(torch|tensorflow) (installed|version)", MUST, "ranks with different versions do not work together"),
     ("(build|CUDA runtime|arch list) of (torch|tensorflow)", MUST, "ranks must run the same kernels"),

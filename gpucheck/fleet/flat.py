@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 MODEL, COUNT = "GPU model", "GPU count"
 # Of one machine alone, whatever its peers have; and what is told of all GPUs together.
 NOT_COMPARED = ("pci.", "gpus", "driver.device_nodes", "interpreter.others", "package_files")
-GPU_FIELDS = ("memory_total", "compute_capability", "mig", "ecc", "persistence", "compute_mode", "fabric_state")
+GPU_FIELDS = (
+    "memory_total", "compute_capability", "mig", "ecc", "persistence", "compute_mode", "fabric_state", "vbios",
+)  # fmt: skip
 LONGEST = 300  # of a text; longer ones (arch lists, search paths) are cut and still differ by their beginning
 
 

@@ -6,7 +6,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gpucheck.facts import Driver, Facts, seen
-from gpucheck.intake import collect_env, lspci, own, package_lists, smi_list, smi_query, smi_table, smi_xml, tf_env
+from gpucheck.intake import (
+    collect_env,
+    diagnostics,
+    lspci,
+    own,
+    package_lists,
+    smi_list,
+    smi_query,
+    smi_table,
+    smi_xml,
+    tf_env,
+)
 from gpucheck.intake.merging import joined
 from gpucheck.intake.own import IntakeError
 from gpucheck.messages import Excerpt, NotText, cleaned, decode, recognise, stripped
@@ -28,6 +39,7 @@ READERS = {
     "collect_env": collect_env,
     "tf_env_collect.sh": tf_env,
     "list of packages": package_lists,
+    "hardware diagnostics": diagnostics,
 }
 # Says in a list of reports that only lines which may tell something were looked at.
 EXCERPT = "the telling lines"

@@ -138,6 +138,7 @@ FIELDS: dict[str, Callable[[str], Any]] = {
     "persistence": switch,
     "compute_mode": compute_mode,
     "fabric_state": fabric_state,
+    "vbios": str,
 }
 
 

@@ -30,6 +30,7 @@ CELLS = {
     "persistence": (("", "persistence mode"),),
     "compute_mode": (("", "compute mode"),),
     "fabric_state": (("fabric", "state"), ("", "fabric")),
+    "vbios": (("", "vbios version"),),
     "temperature": (("temperature", "gpu current temp"),),
 }
 UNCORRECTED = (

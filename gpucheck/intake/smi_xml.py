@@ -34,6 +34,7 @@ CELLS = {
     "persistence": ("persistence_mode",),
     "compute_mode": ("compute_mode",),
     "fabric_state": ("fabric/state", "fabric"),
+    "vbios": ("vbios_version",),
     "temperature": ("temperature/gpu_temp",),
 }
 UNCORRECTED = (

@@ -40,6 +40,7 @@ GPU = {
     "persistence": "persistence mode",
     "compute_mode": "compute mode",
     "fabric_state": "NVLink fabric",
+    "vbios": "VBIOS",
 }
 # {} is the framework.
 FRAMEWORK = {

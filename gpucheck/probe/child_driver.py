@@ -117,6 +117,7 @@ class Reader:
             ),
             "memory_total": self.field(memory, lambda info: info.total),
             "memory_free": self.field(memory, lambda info: info.free),
+            "vbios": self.field(self.ask("nvmlDeviceGetVbiosVersion", device), text),
             "mig": self.field(self.ask("nvmlDeviceGetMigMode", device), lambda pair: bool(pair[0])),
             **self.health(device),
             **self.use(device),

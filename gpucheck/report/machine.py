@@ -202,7 +202,7 @@ def _gpu(report: Report, gpu: Gpu) -> Marked:
         parts.append(f"{len(gpu.mig_devices.value or ())} MIG devices")
     if gpu.status.value != 0:
         parts = [f"does not answer (NVML {gpu.status.value})"]
-    families = ("cards", "architecture", "health", "use")
+    families = ("cards", "architecture", "health", "diagnostics", "use")
     return _mark(report, families, f"GPU {gpu.index}"), ", ".join(filter(None, parts))
 
 

@@ -28,6 +28,12 @@ TROUBLES: dict[str, Trouble] = {
         remedy="Reset the GPU; where replacing rows failed, take the card out of use and have it tested.",
         follows=("cuinit-unknown-error", "smoke-failed", "convolution-wrong"),
     ),
+    "hardware-diagnostic-failed": Trouble(
+        meaning="A tool that stresses the hardware (`dcgmi diag`, NVIDIA Health Validation) was run, and its "
+        "verdict speaks against a card.",
+        remedy="Do what the tool asks for: isolate, reset or reconfigure the card; then run it again.",
+        follows=("gpu-lost", "uncorrectable-ecc", "smoke-failed", "convolution-wrong"),
+    ),
     "gpu-throttled": Trouble(
         meaning="The GPU runs at lowered clocks because it is too hot or its power supply asks it to slow down. "
         "Training is slow, not wrong.",

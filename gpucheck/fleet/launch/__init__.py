@@ -46,6 +46,7 @@ class Plan:
             "deadline": self.job.deadline,
             "fanout": self.job.fanout,
             "redact": self.job.redact,
+            "diagnostics": self.job.diagnostics,
             "arguments": list(self.arguments),
         }
 
@@ -63,6 +64,7 @@ def from_manifest(content: dict[str, Any]) -> Plan:
             deadline=float(content["deadline"]),
             fanout=int(content["fanout"]),
             redact=bool(content["redact"]),
+            diagnostics=None if (told := content.get("diagnostics")) is None else str(told),
         )
         plan = Plan(
             via=str(content["via"]),

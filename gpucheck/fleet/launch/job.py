@@ -38,6 +38,7 @@ class Job:
         deadline: Seconds that a node may take.
         fanout: How many nodes work at a time, where we start them ourselves.
         redact: Whether names are taken out of the reports.
+        diagnostics: A file on the nodes with another tool's verdict on the hardware; where it is there, it counts.
     """
 
     command: tuple[str, ...]
@@ -45,6 +46,7 @@ class Job:
     deadline: float = DEFAULT_DEADLINE
     fanout: int = 64
     redact: bool = False
+    diagnostics: str | None = None
 
     @property
     def outer(self) -> float:
@@ -71,8 +73,9 @@ class Job:
         named = ["--name", node] if node is not None else []
         smoke = ["--smoke", ",".join(self.smoke)] if self.smoke else []
         redact = ["--redact"] if self.redact else []
+        told = ["--diagnostics", self.diagnostics] if self.diagnostics is not None else []
         agent = [*self.command, "fleet", "node", *named, "--deadline", f"{self.deadline:g}"]
-        return [*agent, *smoke, *redact, *more]
+        return [*agent, *smoke, *told, *redact, *more]
 
     def guarded(self, node: str | None, *more: str) -> list[str]:
         """Return the same under a guard that kills its process group past the deadline, whatever it does."""
