@@ -16,6 +16,7 @@ from gpucheck.cli.common import (
     VerboseOption,
     emit,
 )
+from gpucheck.cli.fleet_gate import gate
 from gpucheck.cli.fleet_node import node
 from gpucheck.cli.fleet_run import run
 
@@ -40,6 +41,7 @@ Text = Optional[str]  # noqa: UP045 - typer reads it at run time
 Texts = Optional[list[str]]  # noqa: UP045
 
 app.command("run")(run)
+app.command("gate")(gate)
 app.command("node", hidden=True)(node)
 
 
