@@ -39,7 +39,7 @@ SwitchType=switch/none
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 TreeWidth=100
-NodeName=DEFAULT CPUs=1 RealMemory=100 State=UNKNOWN
+{more}NodeName=DEFAULT CPUs=1 RealMemory=100 State=UNKNOWN{gres}
 NodeName=n[0-{last}] NodeHostname=localhost NodeAddr=127.0.0.1 Port=[{first_port}-{last_port}]
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
@@ -64,8 +64,16 @@ def why_not() -> str | None:
 class Slurm:
     """A cluster while it is open as a context."""
 
-    def __init__(self, folder: Path, nodes: int) -> None:
-        self.folder, self.nodes = folder, nodes
+    def __init__(self, folder: Path, nodes: int, more: str = "", gpus: int = 0) -> None:
+        """Describe it.
+
+        Args:
+            folder: A short one: sockets are made in it.
+            nodes: How many.
+            more: Lines for slurm.conf.
+            gpus: How many made-up GPUs each node has; Slurm then says that it constrains devices.
+        """
+        self.folder, self.nodes, self.more, self.gpus = folder, nodes, more, gpus
         self.conf = folder / "slurm.conf"
         self.daemons: list[subprocess.Popen[bytes]] = []
 
@@ -81,9 +89,14 @@ class Slurm:
             CONFIG.format(
                 folder=self.folder, port=_free_port(), last=self.nodes - 1, first_port=first,
                 last_port=first + self.nodes - 1,
+                more=self.more + ("GresTypes=gpu\n" if self.gpus else ""),
+                gres=f" Gres=gpu:{self.gpus}" if self.gpus else "",
             )
         )  # fmt: skip
-        (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nConstrainDevices=no\n")
+        constrained = "yes" if self.gpus else "no"
+        (self.folder / "cgroup.conf").write_text(f"CgroupPlugin=cgroup/v1\nConstrainDevices={constrained}\n")
+        if self.gpus:
+            (self.folder / "gres.conf").write_text(f"Name=gpu Count={self.gpus}\n")
         self._start("slurmctld", "-D")
         for number in range(self.nodes):
             self._start("slurmd", "-N", f"n{number}", "-D")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -98,6 +99,7 @@ class Store:
                 file.write(json.dumps(content).encode())
             part.replace(self.path)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
             return f"{self.path}: cannot be written: {error.strerror}"
         return None

@@ -1,0 +1,55 @@
+"""A stand-in for Slurm's controller: `scontrol` and `sinfo` over a file, in the words of the real 22.05."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+PROGRAM = """#!{python}
+import json, os, sys, time
+from pathlib import Path
+path, name = Path({state!r}), os.path.basename(sys.argv[0])
+nodes = json.loads(path.read_text())
+words = sys.argv[1:]
+if name == "sinfo":
+    for node, (state, since, reason) in nodes.items():
+        print(f"{{node}}|{{state}}|{{since}}|{{reason or 'none'}}")
+elif words[:2] == ["show", "node"]:
+    if words[2] not in nodes:
+        sys.exit(f"Node {{words[2]}} not found")
+    state, since, reason = nodes[words[2]]
+    flag = "IDLE+DRAIN" if state == "drained" else "IDLE"
+    told = f" Reason={{reason}} [root@{{since}}]" if reason else ""
+    print(f"NodeName={{words[2]}} Arch=x86_64 State={{flag}} ThreadsPerCore=1{{told}}")
+elif words[:1] == ["update"]:
+    given = dict(word.split("=", 1) for word in words[1:])
+    out = given["State"] == "DRAIN"
+    since = time.strftime("%Y-%m-%dT%H:%M:%S")
+    nodes[given["NodeName"]] = ["drained", since, given["Reason"]] if out else ["idle", "Unknown", ""]
+    path.write_text(json.dumps(nodes))
+"""
+
+
+class Controller:
+    """Nodes as they stand; its programs are in `folder`."""
+
+    def __init__(self, folder: Path, nodes: int) -> None:
+        self.state = folder / "nodes.json"
+        self.folder = folder / "slurm"
+        self.folder.mkdir()
+        self.put({f"n{number}": ["idle", "Unknown", ""] for number in range(nodes)})
+        for name in ("scontrol", "sinfo"):
+            program = self.folder / name
+            program.write_text(PROGRAM.format(python=sys.executable, state=str(self.state)))
+            program.chmod(0o755)
+
+    def put(self, nodes: dict[str, list[str]]) -> None:
+        self.state.write_text(
+            json.dumps({**(json.loads(self.state.read_text()) if self.state.exists() else {}), **nodes})
+        )
+
+    def reasons(self) -> dict[str, str]:
+        """Return the reason of every node that is drained."""
+        nodes = json.loads(self.state.read_text())
+        return {name: reason for name, (state, _, reason) in nodes.items() if state == "drained"}
