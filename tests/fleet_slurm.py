@@ -75,6 +75,7 @@ class Slurm:
         """
         self.folder, self.nodes, self.more, self.gpus = folder, nodes, more, gpus
         self.conf = folder / "slurm.conf"
+        self.of_nodes = folder / "nodes" / "slurm.conf"
         self.daemons: list[subprocess.Popen[bytes]] = []
 
     @property
@@ -82,30 +83,37 @@ class Slurm:
         return {"SLURM_CONF": str(self.conf)}
 
     def __enter__(self) -> Slurm:
-        for name in ("state", *(f"spool-n{number}" for number in range(self.nodes))):
+        for name in ("state", "nodes", *(f"spool-n{number}" for number in range(self.nodes))):
             (self.folder / name).mkdir()
-        first = 21_000 + os.getpid() % 500 * 60
-        self.conf.write_text(
-            CONFIG.format(
-                folder=self.folder, port=_free_port(), last=self.nodes - 1, first_port=first,
-                last_port=first + self.nodes - 1,
-                more=self.more + ("GresTypes=gpu\n" if self.gpus else ""),
-                gres=f" Gres=gpu:{self.gpus}" if self.gpus else "",
-            )
-        )  # fmt: skip
-        constrained = "yes" if self.gpus else "no"
-        (self.folder / "cgroup.conf").write_text(f"CgroupPlugin=cgroup/v1\nConstrainDevices={constrained}\n")
-        if self.gpus:
-            (self.folder / "gres.conf").write_text(f"Name=gpu Count={self.gpus}\n")
+        self._configure()
         self._start("slurmctld", "-D")
         for number in range(self.nodes):
-            self._start("slurmd", "-N", f"n{number}", "-D")
+            self._start("slurmd", "-f", str(self.of_nodes), "-N", f"n{number}", "-D")
         try:
             self.all_idle()
         except RuntimeError:
             self.__exit__()
             raise
         return self
+
+    def _configure(self) -> None:
+        """Write the configuration; the nodes' own cannot really constrain devices, for want of control groups."""
+        first = 21_000 + os.getpid() % 500 * 60
+        text = CONFIG.format(
+            folder=self.folder, port=_free_port(), last=self.nodes - 1, first_port=first,
+            last_port=first + self.nodes - 1, more=self.more + ("GresTypes=gpu\n" if self.gpus else ""),
+            gres=f" Gres=gpu:{self.gpus}" if self.gpus else "",
+        )  # fmt: skip
+        told = text.replace("task/none", "task/cgroup") if self.gpus else text
+        constrained = "yes" if self.gpus else "no"
+        for conf, content, devices in ((self.conf, told, constrained), (self.of_nodes, text, "no")):
+            conf.write_text(content + ("DebugFlags=NO_CONF_HASH\n" if self.gpus else ""))
+            (conf.parent / "cgroup.conf").write_text(f"CgroupPlugin=cgroup/v1\nConstrainDevices={devices}\n")
+            if self.gpus:
+                files = f"{self.folder}/gpu[0-{self.gpus - 1}]"
+                (conf.parent / "gres.conf").write_text(f"AutoDetect=off\nName=gpu File={files}\n")
+        for number in range(self.gpus):
+            (self.folder / f"gpu{number}").touch()
 
     def all_idle(self) -> None:
         """Wait until every node is idle and answers; a node that was resumed does so after a moment."""

@@ -32,6 +32,8 @@ def cards_listed(facts: Facts, _: Matrix) -> Iterator[Said]:
         yield unknown(facts.pci_cards.missing or "the PCI bus was not read")
     elif not missing:
         yield holds(f"{len(gpus)} listed by NVML, {len(cards)} on the PCI bus")
+    elif not gpus and facts.system.scheduler.value not in (None, "none"):
+        yield skipped(f"{facts.system.scheduler.value} gave this job no GPU")
     elif (owner := parted(facts)) is not None:
         yield skipped(f"{len(gpus)} of {len(cards)} cards were given to this {owner} environment")
     else:
