@@ -110,6 +110,11 @@ def as_from_a_terminal() -> None:
         signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
+def validate(schema: str, content: object) -> None:
+    """See that a document is as docs/schema/SCHEMA.schema.json has it."""
+    jsonschema.validate(content, json.loads((ROOT / f"docs/schema/{schema}.schema.json").read_text()))
+
+
 class Ran:
     """A finished command of gpucheck."""
 

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import format_readers
 import pytest
+from conftest import validate
 from fleet_data import changed, failed, fleet, packed, planted, report
 from format_data import HOSTILE
 
@@ -61,6 +62,7 @@ def test_the_screen_says_what_to_do_first(judged: FleetReport) -> None:
 
 def test_json_has_everything(judged: FleetReport) -> None:
     made = json.loads(screen.render(judged))
+    validate("fleet", made)
     assert (made["kind"], made["verdict"], made["exit_status"]) == ("fleet", "problem", 1)
     assert sum(made["counts"].values()) == len(made["nodes"]) == 302
     assert {one["kind"] for one in made["drift"]} == {"minority", "devices"}
@@ -130,6 +132,8 @@ def test_what_changed_between_two_runs(tmp_path: Path, capsys: Any) -> None:
     assert "driver version 580.95.05 -> 590.1 on 3 nodes: node-[001-003]" in text
     assert run(["fleet", "diff", str(runs / "monday"), str(runs / "monday"), "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["same"] is True
+    assert run(["fleet", "diff", str(runs / "monday"), str(runs / "tuesday"), "--format", "json"]) == 1
+    validate("fleet-difference", json.loads(capsys.readouterr().out))
     assert run(["fleet", "diff", str(runs / "monday"), str(tmp_path / "none")]) == 2
 
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import as_from_a_terminal, clean_environment
+from conftest import as_from_a_terminal, clean_environment, validate
 from fleet_faults import STATES, Stub, attended, begin, check_run, events, reasons, running, states
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="nodes are process groups")
@@ -123,14 +123,18 @@ def test_the_agent_ends_what_has_left_its_process_group(tmp_path: Path) -> None:
 
 
 def test_the_real_agent_reports_within_its_contract(gpucheck, tmp_path: Path) -> None:
-    ran = gpucheck("fleet", "run", "--via", "local", "-w", "e[1-2]", "--out", tmp_path / "run", "--redact")
-    assert ran.status in (0, 1, 3), ran.err
+    verdict = tmp_path / "dcgm.json"
+    verdict.write_text('{"overall_severity": "CRITICAL"}')
+    ran = gpucheck("fleet", "run", "--via", "local", "-w", "e[1-2]", "--out", tmp_path / "run", "--redact",
+                   "--diagnostics", verdict)  # fmt: skip
+    assert ran.status == 1, ran.err
+    assert "hardware-diagnostic-failed" in ran.out
     from gpucheck.fleet.contract import pseudonym
 
     for node in ("e1", "e2"):
         document = json.loads((tmp_path / f"run/nodes/{node}.json").read_text())
         assert document["node"]["name"] == pseudonym(node)
-        assert document["facts"]["driver"]
+        validate("node", document)
         assert document["complete"] is True
     manifest = json.loads((tmp_path / "run/manifest.json").read_text())
     assert (manifest["via"], manifest["nodes"]) == ("local", ["e1", "e2"])

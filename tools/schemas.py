@@ -1,4 +1,4 @@
-"""Writes the JSON Schemas of the report and of the matrix files from the dataclasses.
+"""Writes the JSON Schemas of reports, fleets, policies and the matrix files from the dataclasses.
 
 ``python tools/schemas.py`` writes docs/schema/*.json and matrix/schema/*.json; with ``--check``
 it only says, by exit status 1, that one of them is out of date.
@@ -18,6 +18,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+
+import fleet_schemas  # noqa: E402
 
 from gpucheck.checks.troubles import TROUBLES  # noqa: E402
 from gpucheck.facts import Facts, SmokeRun  # noqa: E402
@@ -106,10 +108,16 @@ def closed(properties: dict[str, Any]) -> dict[str, Any]:
 
 def documents() -> dict[Path, dict[str, Any]]:
     """Return every schema file and what it should hold."""
-    found = {ROOT / "docs/schema/report.schema.json": report_schema()}
-    found[ROOT / "docs/schema/policy.schema.json"] = {
-        "$schema": DIALECT, "title": "gpucheck policy: gpucheck.toml", **policy_schema(),
-    }  # fmt: skip
+    report = report_schema()
+    found = {ROOT / "docs/schema/report.schema.json": report}
+    for name, title, content in (
+        ("policy", "gpucheck policy: gpucheck.toml", policy_schema()),
+        ("node", "gpucheck report of a node of a fleet", fleet_schemas.node(report, closed)),
+        ("fleet", "gpucheck verdict on a fleet", fleet_schemas.fleet(schema, closed)),
+        ("fleet-difference", "what changed between two runs", fleet_schemas.difference(schema, closed)),
+    ):
+        path = ROOT / f"docs/schema/{name}.schema.json"
+        found[path] = {"$schema": DIALECT, "title": title, **content}
     matrix = ROOT / "matrix/schema"
     for file, keys in TABLES.items():
         arrays = {key: {"type": "array", "items": schema(kind, row=True)} for key, kind in keys.items()}
