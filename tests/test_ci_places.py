@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -26,6 +27,8 @@ SERVICE = (ROOT / "ci/systemd/gpucheck.service").read_text()
 DOCKERFILES = sorted((ROOT / "ci/docker").glob("*Dockerfile"))
 PAGE = (ROOT / "docs/places.md").read_text()
 SCRIPT = ROOT / "ci/github/run.sh"
+LABELS = yaml.safe_load((ROOT / "ci/kubernetes/node-labels.yaml").read_text())
+DETECTOR = json.loads((ROOT / "ci/kubernetes/npd-gpucheck.json").read_text())
 
 
 def tool(name: str) -> str:
@@ -66,7 +69,7 @@ def test_the_hooks_are_a_manifest() -> None:
 
 def test_shell(tmp_path: Path) -> None:
     checker = tool("shellcheck")
-    passes(checker, "--severity=style", SCRIPT)
+    passes(checker, "--severity=style", SCRIPT, *sorted((ROOT / "ci/slurm").glob("*.sh")))
     gitlab = write(tmp_path / "gitlab.sh", "#!/bin/sh\n" + "\n".join(GITLAB[".gpucheck"]["script"]) + "\n")
     # SC2154: the variables are GitLab's
     passes(checker, "--exclude=SC2154", gitlab)
@@ -77,7 +80,40 @@ def test_dockerfiles() -> None:
 
 
 def test_the_pod() -> None:
-    passes(tool("kubernetes-validate"), "--strict", "ci/kubernetes/init-container.yaml")
+    passes(
+        tool("kubernetes-validate"),
+        "--strict",
+        "ci/kubernetes/init-container.yaml",
+        "ci/kubernetes/node-labels.yaml",
+    )
+
+
+def test_the_detectors_configuration_starts() -> None:
+    """What node-problem-detector refuses at its start: its pkg/custompluginmonitor/types/config.go."""
+    config, (rule,) = DETECTOR["pluginConfig"], DETECTOR["rules"]
+    assert set(DETECTOR) == {"plugin", "pluginConfig", "source", "metricsReporting", "conditions", "rules"}
+    assert set(config) == {"invoke_interval", "timeout", "max_output_length", "concurrency",
+                           "enable_message_change_based_condition_update", "skip_initial_status"}  # fmt: skip
+    assert set(rule) == {"type", "condition", "reason", "path", "args", "timeout"}
+    assert DETECTOR["plugin"] == "custom"
+    assert rule["condition"] in {one["type"] for one in DETECTOR["conditions"]}
+    durations = [config["invoke_interval"], config["timeout"], rule["timeout"]]
+    assert all(re.fullmatch(r"[0-9]+[smh]", text) for text in durations)
+    assert int(rule["timeout"][:-1]) <= int(config["timeout"][:-1])
+
+
+def test_the_detectors_plugin_says_one_short_line(gpucheck) -> None:
+    (rule,) = DETECTOR["rules"]
+    for words, status in (
+        (rule["args"], 0),
+        ([*rule["args"], "--require=python<3"], 1),
+        ([*rule["args"], "--nope"], 2),
+    ):
+        ran = gpucheck(*words)
+        assert ran.status == status
+        assert len(ran.out.encode()) <= 81
+        assert ran.out.count("\n") == (status != 2)
+        assert ran.out.startswith({1: "requirement-unmet: python<3"}.get(status, ""))
 
 
 def test_the_units(tmp_path: Path) -> None:
@@ -126,9 +162,17 @@ def commands() -> dict[str, str]:
     found = {hook["id"]: hook["entry"] for hook in HOOKS}
     found["healthcheck"] = re.search(r"gpucheck doctor[^|]*", healthcheck)[0]
     found["pod"] = shlex.join(["gpucheck", *POD["spec"]["initContainers"][0]["args"]])
+    found["detector"] = shlex.join(["gpucheck", *DETECTOR["rules"][0]["args"]])
+    labelling = LABELS["spec"]["template"]["spec"]["containers"][0]["args"][0]
+    found["labels"] = re.search(r"gpucheck doctor[^|]*", labelling)[0].replace("/features.d/", "")
     found["unit"] = re.search(r"^ExecStart=(.*)$", SERVICE, re.M)[1]
     found["gitlab"] = re.sub(r"\$\{\w+:\+(\S+=)\"\$\w+\"\}", "", GITLAB[".gpucheck"]["script"][-1])
-    blocks = "\n".join(re.findall(r"^```sh\n(.*?)^```", PAGE, re.M | re.S))
+    gates = (
+        (ROOT / "docs/fleet-gate.md")
+        .read_text()
+        .replace("=/etc/kubernetes/node-feature-discovery/features.d/", "=")
+    )
+    blocks = "\n".join(re.findall(r"^```sh\n(.*?)^```", PAGE + gates, re.M | re.S))
     for number, line in enumerate(re.findall(r"/gpucheck .*", blocks)):
         found[f"page {number}"] = line.partition("  #")[0]
     return found

@@ -111,4 +111,4 @@ def _log(node: str, text: str) -> None:
     from gpucheck.report.cleaning import clean
 
     if sys.stderr is not None:
-        sys.stderr.write(f"gpucheck gate: {clean(node)}: {clean(text)}\n")
+        sys.stderr.write(f"gpucheck: {clean(node)}: {clean(text)}\n")
