@@ -79,13 +79,9 @@ def test_dockerfiles() -> None:
     passes(tool("hadolint"), *DOCKERFILES)
 
 
-def test_the_pod() -> None:
-    passes(
-        tool("kubernetes-validate"),
-        "--strict",
-        "ci/kubernetes/init-container.yaml",
-        "ci/kubernetes/node-labels.yaml",
-    )
+def test_the_pods() -> None:
+    for name in ("init-container", "node-labels"):
+        passes(tool("kubernetes-validate"), "--strict", f"ci/kubernetes/{name}.yaml")
 
 
 def test_the_detectors_configuration_starts() -> None:
@@ -104,12 +100,8 @@ def test_the_detectors_configuration_starts() -> None:
 
 def test_the_detectors_plugin_says_one_short_line(gpucheck) -> None:
     (rule,) = DETECTOR["rules"]
-    for words, status in (
-        (rule["args"], 0),
-        ([*rule["args"], "--require=python<3"], 1),
-        ([*rule["args"], "--nope"], 2),
-    ):
-        ran = gpucheck(*words)
+    for more, status in (([], 0), (["--require=python<3"], 1), (["--nope"], 2)):
+        ran = gpucheck(*rule["args"], *more)
         assert ran.status == status
         assert len(ran.out.encode()) <= 81
         assert ran.out.count("\n") == (status != 2)
@@ -167,11 +159,8 @@ def commands() -> dict[str, str]:
     found["labels"] = re.search(r"gpucheck doctor[^|]*", labelling)[0].replace("/features.d/", "")
     found["unit"] = re.search(r"^ExecStart=(.*)$", SERVICE, re.M)[1]
     found["gitlab"] = re.sub(r"\$\{\w+:\+(\S+=)\"\$\w+\"\}", "", GITLAB[".gpucheck"]["script"][-1])
-    gates = (
-        (ROOT / "docs/fleet-gate.md")
-        .read_text()
-        .replace("=/etc/kubernetes/node-feature-discovery/features.d/", "=")
-    )
+    # The folder is there on no other machine.
+    gates = re.sub(r"=/etc/\S+/features\.d/", "=", (ROOT / "docs/fleet-gate.md").read_text())
     blocks = "\n".join(re.findall(r"^```sh\n(.*?)^```", PAGE + gates, re.M | re.S))
     for number, line in enumerate(re.findall(r"/gpucheck .*", blocks)):
         found[f"page {number}"] = line.partition("  #")[0]
