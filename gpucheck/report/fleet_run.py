@@ -6,40 +6,25 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from gpucheck.report.cleaning import clean
+from gpucheck.report.moving import MovingLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from types import TracebackType
 
     from rich.console import Console
-    from rich.status import Status
 
 ORDER = ("ok", "fail", "timeout", "no-report", "unreachable", "crashed")
 MOST_LINES = 20  # of nodes that are named with their own reason
 
 
-class FleetProgress:
-    """Counts the nodes' ends while it is open as a context: one moving line on a terminal, nothing in a pipe."""
+class FleetProgress(MovingLine):
+    """Counts the nodes' ends while it is open as a context."""
 
     def __init__(self, console: Console, expected: int) -> None:
-        self.console, self.expected = console, expected
-        self.status: Status | None = None
+        super().__init__(console, f"0 of {expected} nodes")
+        self.expected, self.begun = expected, 0
         self.states: dict[str, str] = {}
-        self.begun = 0
-
-    def __enter__(self) -> FleetProgress:
-        """Begin to show."""
-        if self.console.file.isatty():  # colour may be forced into a file, movement never
-            self.status = self.console.status(f"0 of {self.expected} nodes")
-            self.status.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Take the line away."""
-        if self.status is not None:
-            self.status.stop()
+        self.counts: Counter[str] = Counter()
 
     def began(self, _node: str) -> None:
         """Count a node that begins."""
@@ -48,7 +33,10 @@ class FleetProgress:
 
     def ended(self, node: str, state: str, reason: str | None) -> None:
         """Count a node's end, and leave a line behind where it is not ok."""
-        self.states[node] = state  # a second word corrects the first
+        if node in self.states:  # a second word corrects the first
+            self.counts[self.states[node]] -= 1
+        self.states[node] = state
+        self.counts[state] += 1
         if self.status is not None and state != "ok":
             self.console.print(clean(f"{node}: {state}{f': {reason}' * bool(reason)}"), style="dim")
         self._show()
@@ -58,9 +46,9 @@ class FleetProgress:
 
         if self.status is None:
             return
-        counts, done = Counter(self.states.values()), len(self.states)
+        done = len(self.states)
         parts = [f"{done} of {self.expected} nodes", f"{max(self.begun - done, 0)} at work"]
-        parts += [f"{counts[state]} {state}" for state in ORDER if counts[state]]
+        parts += [f"{self.counts[state]} {state}" for state in ORDER if self.counts[state]]
         self.status.update(Text(" · ".join(parts)))
 
 

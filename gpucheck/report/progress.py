@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gpucheck.report.cleaning import clean
+from gpucheck.report.moving import MovingLine
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from rich.console import Console
-    from rich.status import Status
 
 STAGES = {
     "start": "starting",
@@ -34,27 +32,12 @@ STAGES = {
 BETWEEN = ("train", "evaluate")
 
 
-class Progress:
+class Progress(MovingLine):
     """Listens to the trainings' events while it is open as a context."""
 
     def __init__(self, console: Console) -> None:
-        self.console = console
-        self.status: Status | None = None
+        super().__init__(console)
         self.learning = False
-
-    def __enter__(self) -> Progress:
-        """Begin to show."""
-        if self.console.file.isatty():  # colour may be forced into a file, movement never
-            self.status = self.console.status("")
-            self.status.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Take the line away."""
-        if self.status is not None:
-            self.status.stop()
 
     def __call__(self, framework: str, event: dict[str, Any]) -> None:
         """Show one event."""

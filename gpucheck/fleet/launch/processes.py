@@ -14,7 +14,7 @@ from gpucheck.fleet.launch.heard import Heard
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-MOST = 64 * 2**20  # bytes that one process may say
+MOST = 64 * 2**20  # bytes that one process may say of one node
 KEPT = 16_384  # bytes of stderr
 LOOK = 0.1  # seconds
 LINGER = 1.0  # seconds in which the pipes of an ended process are still read
@@ -23,8 +23,10 @@ LINGER = 1.0  # seconds in which the pipes of an ended process are still read
 class Process:
     """A started process, and what it has said."""
 
-    def __init__(self, process: asyncio.subprocess.Process, told: Callable[[str, bytes], None] | None) -> None:
-        self.process, self.told = process, told
+    def __init__(
+        self, process: asyncio.subprocess.Process, told: Callable[[str, bytes], None] | None, most: int
+    ) -> None:
+        self.process, self.told, self.most = process, told, most
         self.begin = time.monotonic()
         self.out, self.err = bytearray(), bytearray()
 
@@ -35,7 +37,7 @@ class Process:
             kept += part
             if name == "err":
                 del kept[:-KEPT]
-            elif len(kept) > MOST:
+            elif len(kept) > self.most:
                 end(self.process)
                 return
             if self.told is not None:
@@ -73,6 +75,7 @@ async def hear(
     told: Callable[[str, bytes], None] | None = None,
     given: bytes = b"",
     gentle: float = 0.0,
+    most: int = MOST,
 ) -> Heard:
     """Run a command to its end or to the deadline, its stdin a pipe that ends with this program.
 
@@ -83,6 +86,7 @@ async def hear(
         told: Called with ``out`` or ``err`` and each piece that it says.
         given: What it finds on its stdin.
         gentle: Seconds between SIGTERM and SIGKILL, for a launcher that has to end what it started elsewhere.
+        most: Bytes that it may say; it is ended where it says more.
 
     Raises:
         OSError: It cannot be started.
@@ -95,7 +99,7 @@ async def hear(
         start_new_session=True,
         env=dict(environment) if environment is not None else None,
     )
-    one = Process(process, told)
+    one = Process(process, told, most)
     try:
         if given and process.stdin is not None:
             process.stdin.write(given)

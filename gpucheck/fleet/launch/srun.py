@@ -11,13 +11,14 @@ import re
 import secrets
 import signal
 import time
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from gpucheck.fleet.contract import NODES, file_name
 from gpucheck.fleet.launch import slurm
 from gpucheck.fleet.launch.agent import MARK
 from gpucheck.fleet.launch.heard import Document, Heard, answered, judged, last_line, parse, read
-from gpucheck.fleet.launch.processes import hear
+from gpucheck.fleet.launch.processes import MOST, hear
 from gpucheck.fleet.launch.states import End, LaunchError, State
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ PER_NODE = 0.1  # seconds that starting one more may take
 LOOK = 0.5  # seconds
 ENDING = 4.0  # seconds for srun to end what it started
 LARGEST = 8 * 2**20  # bytes of stdout that are read again and again while it goes on
+PER_REPORT = 2**20  # bytes that a node may add to what srun may say
 FATE = re.compile(r"srun: error: (\S+): tasks? [0-9,\-]+: (.+)")
 FAILED_NODE = re.compile(r"Node failure on (\S+)")
 EXITED = re.compile(r"Exited with exit code (\d+)")
@@ -101,7 +103,7 @@ class _Step:
     """One srun, and what came of its nodes so far."""
 
     def __init__(self, nodes: list[str], job: Job, folder: Path, told: Callable[[str | End], None]) -> None:
-        self.nodes, self.job, self.folder, self.told = nodes, job, folder, told
+        self.nodes, self.job, self.folder, self.told = dict.fromkeys(nodes), job, folder, told
         self.begin = time.monotonic()
         self.ended: set[str] = set()
         self.out, self.err, self.seen = bytearray(), "", 0
@@ -115,7 +117,8 @@ class _Step:
         limit = WAITING + self.job.patience + len(self.nodes) * PER_NODE
         watching = asyncio.ensure_future(self._watch())
         try:
-            heard = await hear(words, limit, environment=slurm.environment(), told=self._hear, gentle=ENDING)
+            heard = await hear(words, limit, environment=slurm.environment(), told=self._hear, gentle=ENDING,
+                               most=MOST + PER_REPORT * len(self.nodes))  # fmt: skip
         except OSError as error:
             raise LaunchError(f"srun: {error.strerror or error}") from None
         finally:
@@ -167,9 +170,15 @@ class _Step:
         """Judge who has not been told of yet."""
         self._files()
         documents, faults = read(heard.out)
-        strange = sorted({one.sender for one in documents} - set(self.nodes))
+        sent_by: dict[str, list[Document]] = defaultdict(list)
+        wrong_by: dict[str, list[str]] = defaultdict(list)
+        for one in documents:
+            sent_by[one.sender].append(one)
+        for sender, what in faults:
+            wrong_by[sender].append(what)
+        strange = sorted(set(sent_by) - set(self.nodes))
         for node in self.nodes:
-            sent = [one for one in documents if one.sender == node]
+            sent = sent_by.get(node, [])
             if node in self.ended and sum(one.whole_from(node) for one in sent) < 2:
                 continue
             fate, seconds = self.fates.get(node, ("", heard.seconds))
@@ -182,8 +191,7 @@ class _Step:
                 err=fate if status is None else "",
                 timed_out=heard.timed_out and not fate,
             )
-            wrong = [what for sender, what in faults if sender == node]
-            self._tell(self._placed(judged(node, own, sent, wrong), heard, strange))
+            self._tell(self._placed(judged(node, own, sent, wrong_by.get(node, [])), heard, strange))
 
     def _placed(self, end: End, heard: Heard, strange: list[str]) -> End:
         """Add what only the whole step tells: that it never began, and whose reports nobody has expected."""
