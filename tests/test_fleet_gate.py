@@ -38,10 +38,11 @@ class Gate:
         self.gpucheck, self.folder = gpucheck, folder
         self.controller = Controller(folder, nodes)
 
-    def __call__(self, place: str, *words: object, node: str = "n1"):
+    def __call__(self, place: str, *words: object, node: str = "n1", env: dict[str, str] | None = None):
         path = f"{self.controller.folder}{os.pathsep}{os.environ['PATH']}"
+        environment = {"SLURMD_NODENAME": node, "PATH": path, **(env or {})}
         return self.gpucheck("fleet", "gate", place, *WORDS, "--cache", self.folder / f"state-{node}", *words,
-                             env={"SLURMD_NODENAME": node, "PATH": path}, cwd=self.folder)  # fmt: skip
+                             env=environment, cwd=self.folder)  # fmt: skip
 
 
 @pytest.fixture
@@ -161,6 +162,18 @@ def test_it_drains_and_gives_back(gate: Gate) -> None:
     back = gate("slurm-health", "--act", *SOUND)
     assert (back.status, gate.controller.reasons()) == (0, {})
     assert "gave n1 back" in back.err
+
+
+def test_a_lost_gpu_drains_until_it_is_back(gate: Gate, stub) -> None:
+    lost, well = stub("gpu.1.fail.*=15"), {"CUDA_VISIBLE_DEVICES": "0", "SLURM_JOB_ID": "7", "SLURM_JOB_GPUS": "0"}
+    assert gate("slurm-health", "--act", env=lost).status == 0
+    assert gate.controller.reasons()["n1"].startswith("gpucheck: gpu-lost: GPU 1")
+    # Within a job that has the other GPU the node is as broken.
+    assert gate("slurm-prolog", "--act", env={**lost, **well}).status == 1
+    told = gate("slurm-health", "--act", env=stub())
+    assert "gave n1 back: gpucheck: gpu-lost" in told.err
+    assert gate("slurm-prolog", "--act", env={**stub(), **well}).status == 0
+    assert gate.controller.reasons() == {}
 
 
 def test_the_reasons_of_others_are_left(gate: Gate) -> None:
