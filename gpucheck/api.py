@@ -44,7 +44,7 @@ def doctor(  # noqa: PLR0913 - each is an option of its own
     fail_on: str | None = None,
     baseline: Path | None = None,
     update_baseline: bool = False,
-    diagnostics: Sequence[Path] = (),
+    diagnostics: Sequence[Path | Diagnostic] = (),
     timeout: float = probe.DEFAULT_DEADLINE,
     deep: bool = False,
 ) -> Report:
@@ -62,7 +62,8 @@ def doctor(  # noqa: PLR0913 - each is an option of its own
             error.
         baseline: A file of accepted findings, which do not count.
         update_baseline: Whether every error and warning that is here now is written into that file as accepted.
-        diagnostics: What `dcgmi diag --json` or NVIDIA Health Validation has said of this machine.
+        diagnostics: What `dcgmi diag --json` or NVIDIA Health Validation has said of this machine: files, or what
+            was read in them.
         timeout: Seconds that any one probe may take.
         deep: Whether the frameworks themselves are asked, in child processes, and binaries are read.
 
@@ -82,7 +83,9 @@ def doctor(  # noqa: PLR0913 - each is an option of its own
     if diagnostics:
         from gpucheck import explaining
 
-        verdicts = explaining.diagnostics(diagnostics)
+        files = [one for one in diagnostics if isinstance(one, Path)]
+        ready = [one for one in diagnostics if not isinstance(one, Path)]
+        verdicts = (*ready, *explaining.diagnostics(files))
     stated = demands.fail_on if demands is not None else None
     threshold, rows = FailOn(fail_on or stated or "error"), open_matrix(matrix)
     if facts is None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gpucheck.api import open_matrix
 from gpucheck.diagnosis import diagnose
+from gpucheck.facts import Diagnostic
 from gpucheck.findings import FailOn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from gpucheck.facts import Diagnostic, Facts
+    from gpucheck.facts import Facts
     from gpucheck.findings import Report
     from gpucheck.matrix import Matrix
     from gpucheck.messages import Excerpt
@@ -75,13 +77,26 @@ def examples(matrix: Path | None = None) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def diagnostics(paths: Sequence[Path]) -> tuple[Diagnostic, ...]:
+def diagnostics(paths: Sequence[Path], *, lenient: bool = False) -> tuple[Diagnostic, ...]:
     """Return what other tools say of this machine's hardware, from the files that they wrote.
+
+    Args:
+        paths: The files.
+        lenient: A file that is not there yet is none, and one that cannot be used a verdict that says nothing: for
+            those who judge a node again and again, while the tools write.
 
     Raises:
         DiagnosticsError: A file cannot be read, or holds no such verdict.
     """
-    found = [one for path in paths for one in _verdicts(path)]
+    found: list[Diagnostic] = []
+    for path in paths:
+        try:
+            found += _verdicts(path)
+        except DiagnosticsError as error:
+            if not lenient:
+                raise
+            if not isinstance(error.__cause__, FileNotFoundError):
+                found.append(Diagnostic(tool="diagnostics", source=path.name, error=str(error)))
     return tuple(found)
 
 
@@ -90,19 +105,25 @@ def _verdicts(path: Path) -> list[Diagnostic]:
     from gpucheck.messages import NotText, decode
 
     try:
-        with path.open("rb") as file:
-            content, made = file.read(MOST_DIAGNOSTICS), os.fstat(file.fileno()).st_mtime
-        text = decode(content)
+        with open(path, "rb", opener=_at_once) as file:
+            about = os.fstat(file.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                raise DiagnosticsError(f"--diagnostics {path}: is no plain file")
+            text = decode(file.read(MOST_DIAGNOSTICS))
     except (OSError, NotText) as error:
-        raise DiagnosticsError(
-            f"--diagnostics {path}: cannot be read: {getattr(error, 'strerror', None) or error}"
-        ) from None
+        why = getattr(error, "strerror", None) or error
+        raise DiagnosticsError(f"--diagnostics {path}: cannot be read: {why}") from error
     found = list(verdicts(text, path.name))
     if not found:
         what = "holds no verdict of `dcgmi diag --json` or NVIDIA Health Validation"
         raise DiagnosticsError(f"--diagnostics {path}: {what}")
-    old = made < time.time() - time.monotonic() - CLOCK_SLACK
+    old = about.st_mtime < time.time() - time.monotonic() - CLOCK_SLACK
     return [replace(one, stale="it is older than this boot") for one in found] if old else found
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for the other end of a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def read(text: str | bytes | Excerpt, name: str, rows: Matrix) -> Facts:

@@ -1,4 +1,4 @@
-"""A stand-in for Slurm's controller: `scontrol` and `sinfo` over a file, in the words of the real 22.05."""
+"""A stand-in for Slurm's controller: `scontrol` over a file, in the words of the real 22.05."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ import sys
 from pathlib import Path
 
 PROGRAM = """#!{python}
-import json, os, sys, time
+import json, sys, time
 from pathlib import Path
-path, name = Path({state!r}), os.path.basename(sys.argv[0])
+path = Path({state!r})
 nodes = json.loads(path.read_text())
 words = sys.argv[1:]
-if name == "sinfo":
-    for node, (state, since, reason) in nodes.items():
-        print(f"{{node}}|{{state}}|{{since}}|{{reason or 'none'}}")
-elif words[:2] == ["show", "node"]:
-    if words[2] not in nodes:
+time.sleep({slow})
+if words[:1] == ["show"]:
+    if words[1] == "node" and words[2] not in nodes:
         sys.exit(f"Node {{words[2]}} not found")
-    state, since, reason = nodes[words[2]]
-    flag = "IDLE+DRAIN" if state == "drained" else "IDLE"
-    told = f" Reason={{reason}} [root@{{since}}]" if reason else ""
-    print(f"NodeName={{words[2]}} Arch=x86_64 State={{flag}} ThreadsPerCore=1{{told}}")
+    for node, (state, since, reason) in nodes.items():
+        if words[1] == "nodes" or node == words[2]:
+            flag = "IDLE+DRAIN" if state == "drained" else "IDLE"
+            told = f" Reason={{reason}} [root@{{since}}]" if reason else ""
+            print(f"NodeName={{node}} Arch=x86_64 Gres={gres} State={{flag}} ThreadsPerCore=1{{told}}")
 elif words[:1] == ["update"]:
     given = dict(word.split("=", 1) for word in words[1:])
     out = given["State"] == "DRAIN"
@@ -39,10 +38,13 @@ class Controller:
         self.folder = folder / "slurm"
         self.folder.mkdir()
         self.put({f"n{number}": ["idle", "Unknown", ""] for number in range(nodes)})
-        for name in ("scontrol", "sinfo"):
-            program = self.folder / name
-            program.write_text(PROGRAM.format(python=sys.executable, state=str(self.state)))
-            program.chmod(0o755)
+        self.answer()
+
+    def answer(self, *, gres: str = "gpu:2", slow: float = 0.0) -> None:
+        """Answer so, after so many seconds."""
+        program = self.folder / "scontrol"
+        program.write_text(PROGRAM.format(python=sys.executable, state=str(self.state), gres=gres, slow=slow))
+        program.chmod(0o755)
 
     def put(self, nodes: dict[str, list[str]]) -> None:
         self.state.write_text(

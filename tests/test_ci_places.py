@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import typer
 import yaml
-from conftest import ROOT, write
+from conftest import COMMAND, ROOT, clean_environment, write
 from typer.core import TyperGroup
 
 from gpucheck import __version__
@@ -28,6 +28,7 @@ DOCKERFILES = sorted((ROOT / "ci/docker").glob("*Dockerfile"))
 PAGE = (ROOT / "docs/places.md").read_text()
 SCRIPT = ROOT / "ci/github/run.sh"
 LABELS = yaml.safe_load((ROOT / "ci/kubernetes/node-labels.yaml").read_text())
+DETECTION = ROOT / "ci/kubernetes/npd-gpucheck.sh"
 DETECTOR = json.loads((ROOT / "ci/kubernetes/npd-gpucheck.json").read_text())
 
 
@@ -69,7 +70,7 @@ def test_the_hooks_are_a_manifest() -> None:
 
 def test_shell(tmp_path: Path) -> None:
     checker = tool("shellcheck")
-    passes(checker, "--severity=style", SCRIPT, *sorted((ROOT / "ci/slurm").glob("*.sh")))
+    passes(checker, "--severity=style", SCRIPT, *sorted((ROOT / "ci/slurm").glob("*.sh")), DETECTION)
     gitlab = write(tmp_path / "gitlab.sh", "#!/bin/sh\n" + "\n".join(GITLAB[".gpucheck"]["script"]) + "\n")
     # SC2154: the variables are GitLab's
     passes(checker, "--exclude=SC2154", gitlab)
@@ -90,7 +91,8 @@ def test_the_detectors_configuration_starts() -> None:
     assert set(DETECTOR) == {"plugin", "pluginConfig", "source", "metricsReporting", "conditions", "rules"}
     assert set(config) == {"invoke_interval", "timeout", "max_output_length", "concurrency",
                            "enable_message_change_based_condition_update", "skip_initial_status"}  # fmt: skip
-    assert set(rule) == {"type", "condition", "reason", "path", "args", "timeout"}
+    assert set(rule) == {"type", "condition", "reason", "path", "timeout"}
+    assert Path(rule["path"]).name == DETECTION.name
     assert DETECTOR["plugin"] == "custom"
     assert rule["condition"] in {one["type"] for one in DETECTOR["conditions"]}
     durations = [config["invoke_interval"], config["timeout"], rule["timeout"]]
@@ -98,14 +100,26 @@ def test_the_detectors_configuration_starts() -> None:
     assert int(rule["timeout"][:-1]) <= int(config["timeout"][:-1])
 
 
-def test_the_detectors_plugin_says_one_short_line(gpucheck) -> None:
-    (rule,) = DETECTOR["rules"]
-    for more, status in (([], 0), (["--require=python<3"], 1), (["--nope"], 2)):
-        ran = gpucheck(*rule["args"], *more)
-        assert ran.status == status
-        assert len(ran.out.encode()) <= 81
-        assert ran.out.count("\n") == (status != 2)
-        assert ran.out.startswith({1: "requirement-unmet: python<3"}.get(status, ""))
+def test_the_detectors_plugin_says_one_short_line(tmp_path: Path) -> None:
+    ours = write(tmp_path / "ours", f'#!/bin/sh\nexec {shlex.join(COMMAND)} "$@" $MORE\n')
+    broken = write(tmp_path / "broken", f"#!{sys.executable}\nimport no_such_module\n")
+    for program, more, status, said in (
+        (ours, "", 0, ""),
+        (ours, "--require=python<3", 1, "requirement-unmet: python<3"),
+        (ours, "--nope", 2, "gpucheck could not be run"),
+        (broken, "", 2, "gpucheck could not be run"),
+        (tmp_path / "none", "", 2, "gpucheck could not be run"),
+    ):
+        if program.exists():
+            program.chmod(0o755)
+        script = write(
+            tmp_path / "npd.sh", DETECTION.read_text().replace("/opt/gpucheck/bin/gpucheck", str(program))
+        )
+        done = subprocess.run(["sh", script], env=clean_environment(MORE=more), capture_output=True, check=False)
+        assert done.returncode == status, done.stderr
+        assert done.stdout.decode().startswith(said)
+        assert len(done.stdout) <= 81
+        assert done.stdout.count(b"\n") == 1
 
 
 def test_the_units(tmp_path: Path) -> None:
@@ -154,7 +168,7 @@ def commands() -> dict[str, str]:
     found = {hook["id"]: hook["entry"] for hook in HOOKS}
     found["healthcheck"] = re.search(r"gpucheck doctor[^|]*", healthcheck)[0]
     found["pod"] = shlex.join(["gpucheck", *POD["spec"]["initContainers"][0]["args"]])
-    found["detector"] = shlex.join(["gpucheck", *DETECTOR["rules"][0]["args"]])
+    found["detector"] = "gpucheck " + re.search(r"doctor [^)]*", DETECTION.read_text())[0]
     labelling = LABELS["spec"]["template"]["spec"]["containers"][0]["args"][0]
     found["labels"] = re.search(r"gpucheck doctor[^|]*", labelling)[0].replace("/features.d/", "")
     found["unit"] = re.search(r"^ExecStart=(.*)$", SERVICE, re.M)[1]

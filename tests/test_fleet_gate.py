@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,7 @@ from slurm_stand_in import Controller
 from gpucheck.demands import read as read_demands
 from gpucheck.diagnosis import diagnose
 from gpucheck.findings import FailOn
-from gpucheck.fleet.gate import kept
+from gpucheck.fleet.gate import SHUT, kept
 from gpucheck.fleet.gate.controller import CapError, Standing, read_cap, reason
 from gpucheck.fleet.gate.decision import OF_THE_NODE, Decision, decide, from_json, to_json
 from gpucheck.matrix import Matrix
@@ -114,18 +117,21 @@ def test_a_decision_goes_through_json() -> None:
 @pytest.mark.parametrize(
     ("text", "ours", "slugs"),
     [
-        ("gpucheck: gpu-lost: GPU 1 is lost", True, ("gpu-lost",)),
-        ("gpucheck: gpu-lost, gpu-missing: GPU 1", True, ("gpu-lost", "gpu-missing")),
-        ("gpucheck: gpu-lost: GPU 1 is lost : Not responding", False, ("gpu-lost",)),
-        ("fan broken", False, ("fan",)),
+        ("gpucheck: gpu-lost: GPU 1 is lost (gpucheck)", True, ("gpu-lost",)),
+        ("gpucheck: gpu-lost, gpu-missing: GPU 1 (gpucheck)", True, ("gpu-lost", "gpu-missing")),
+        ("gpucheck: gpu-lost: GPU 1 is lost (gpucheck) : Not responding", True, ("gpu-lost",)),
+        ("gpucheck: gpu-lost: GPU 1 is lost (gpucheck) : reboot requested", True, ("gpu-lost",)),
+        ("gpucheck: gpu-lost: GPU 1 is lost (gpucheck); KEEP OUT, RMA 4711", False, ()),
+        ("gpucheck: gpu-lost: GPU 1 is lost (gpucheck) : Low RealMemory", False, ()),
+        ("gpucheck: gpu-lost: see the ticket", False, ()),
+        ("fan broken", False, ()),
         ("gpucheckers are coming", False, ()),
     ],
 )
 def test_whose_reason_it_is(text: str, ours: bool, slugs: tuple[str, ...]) -> None:
     standing = Standing(drained=True, reason=text)
     assert standing.ours is ours
-    if ours:
-        assert standing.slugs == slugs
+    assert standing.slugs == slugs
     assert not Standing(drained=False, reason=text).ours
 
 
@@ -137,7 +143,9 @@ def test_a_reason_is_one_plain_line() -> None:
     assert Standing(drained=True, reason=text).ours
 
 
-@pytest.mark.parametrize(("text", "nodes", "most"), [("5%", 1000, 50), ("5%", 8, 1), ("3", 8, 3), ("0", 8, 0)])
+@pytest.mark.parametrize(
+    ("text", "nodes", "most"), [("5%", 1000, 50), ("5%", 8, 1), ("3", 8, 3), ("0", 8, 0), ("0%", 8, 0)]
+)
 def test_the_cap(text: str, nodes: int, most: int) -> None:
     assert read_cap(text).of(nodes) == most
 
@@ -169,7 +177,7 @@ def test_a_lost_gpu_drains_until_it_is_back(gate: Gate, stub) -> None:
     assert gate("slurm-health", "--act", env=lost).status == 0
     assert gate.controller.reasons()["n1"].startswith("gpucheck: gpu-lost: GPU 1")
     # Within a job that has the other GPU the node is as broken.
-    assert gate("slurm-prolog", "--act", env={**lost, **well}).status == 1
+    assert gate("slurm-prolog", "--act", env={**lost, **well}).status == SHUT
     told = gate("slurm-health", "--act", env=stub())
     assert "gave n1 back: gpucheck: gpu-lost" in told.err
     assert gate("slurm-prolog", "--act", env={**stub(), **well}).status == 0
@@ -177,8 +185,8 @@ def test_a_lost_gpu_drains_until_it_is_back(gate: Gate, stub) -> None:
 
 
 def test_the_reasons_of_others_are_left(gate: Gate) -> None:
-    gate.controller.put({"n1": ["drained", "2026-11-01T00:00:00", "fan broken"],
-                         "n2": ["drained", "2026-11-01T00:00:00", "gpucheck: gpu-lost: GPU 1"]})  # fmt: skip
+    texts = {"n1": "fan broken", "n2": "gpucheck: gpu-lost: GPU 1 (gpucheck)"}
+    gate.controller.put({node: ["drained", "2026-11-01T00:00:00", text] for node, text in texts.items()})
     assert "drained already, by others: fan broken" in gate("slurm-health", "--act", *BROKEN).err
     assert gate("slurm-health", "--act", *SOUND).err == ""
     told = gate("slurm-health", "--act", *SOUND, node="n2")  # no GPU here, so nobody can say that it is not lost
@@ -191,7 +199,7 @@ def test_a_bad_rule_stops_at_the_cap(gate: Gate) -> None:
     assert set(gate.controller.reasons()) == {"n0", "n1"}  # 5 % of 40
     assert all("the cap of 2 is reached: n[0-1] out" in text for text in said[2:])
     shut, still = (gate("slurm-prolog", "--act", *BROKEN, node=node) for node in ("n1", "n3"))
-    assert (shut.status, still.status) == (1, 0)
+    assert (shut.status, still.status) == (SHUT, 0)
 
 
 def test_many_at_once_stop_at_the_cap(gate: Gate) -> None:
@@ -215,7 +223,7 @@ def test_many_at_once_stop_at_the_cap(gate: Gate) -> None:
         (("--require", "gpus>=4"), "did you mean"),
         (("--policy", "wrong.toml"), "wrong.toml:2"),
         (("--policy", "nowhere.toml"), "nowhere.toml"),
-        (("--diagnostics", "wrong.toml"), "holds no verdict"),
+        (("--diagnostics", "wrong.toml"), "not known: hardware-diagnostics-passed: wrong.toml: "),
         (("--nope",), "No such option"),
         (("--cap", "much"), "--cap 'much'"),
         (("--budget", "1s", "--require", "python<3"), ""),
@@ -225,7 +233,7 @@ def test_what_is_no_certainty_drains_nobody(gate: Gate, place: str, words: tuple
     write(gate.folder / "wrong.toml", 'fail-on = "error"\nrequired = 4\n')
     ran = gate(place, "--act", *words)
     if "--budget" in words:  # in time or not, and then it is certain
-        assert ran.status == (1 if place == "slurm-prolog" and gate.controller.reasons() else 0)
+        assert ran.status == (SHUT if place == "slurm-prolog" and gate.controller.reasons() else 0)
         return
     assert said in ran.err
     assert (ran.status, gate.controller.reasons()) == (0, {}), ran.err
@@ -244,17 +252,86 @@ def test_the_prolog_believes_a_young_good_word(gate: Gate) -> None:
 
 def test_the_prolog_asks_again_before_it_shuts(gate: Gate) -> None:
     assert gate("slurm-health", "--act", *BROKEN).status == 0
-    assert gate("slurm-prolog", "--act", *BROKEN).status == 1
+    assert gate("slurm-prolog", "--act", *BROKEN).status == SHUT
     assert gate("slurm-prolog", "--act", *SOUND).status == 0  # another policy: what was kept does not count
 
 
 def test_a_dead_controller_is_logged(gate: Gate) -> None:
-    for name in ("scontrol", "sinfo"):
-        write(gate.controller.folder / name, "#!/bin/sh\necho 'Unable to contact slurm controller' >&2; exit 1\n")
+    write(
+        gate.controller.folder / "scontrol", "#!/bin/sh\necho 'Unable to contact slurm controller' >&2; exit 1\n"
+    )
     for place in ("slurm-health", "slurm-prolog"):
         ran = gate(place, "--act", *BROKEN)
         assert (ran.status, ran.err.count("\n")) == (0, 1)
-        assert "left as it is: scontrol: Unable to contact slurm controller" in ran.err
+        assert "nothing more done: scontrol: Unable to contact slurm controller" in ran.err
+
+
+def test_a_slow_controller_takes_nobody_out_unseen(gate: Gate) -> None:
+    gate.controller.answer(slow=1.5)
+    ran = gate("slurm-prolog", "--act", "--patience", "5s", *BROKEN)
+    assert (ran.status, gate.controller.reasons()) == (0, {})
+    assert "the controller is too slow to take a node out within the cap" in ran.err
+
+
+def test_who_stands_beyond_the_cap_steps_back_at_the_next_check(gate: Gate) -> None:
+    # Somebody was killed between taking itself out and looking who else was.
+    ours = "gpucheck: requirement-unmet: python<3 (gpucheck)"
+    gate.controller.put({f"n{number}": ["drained", f"2026-11-01T00:00:0{number}", ours] for number in (0, 1)})
+    assert "the cap of 1 is reached: n0 out" in gate("slurm-health", "--act", "--cap", "1", *BROKEN).err
+    assert set(gate.controller.reasons()) == {"n0"}
+    assert gate("slurm-health", "--act", "--cap", "1", *BROKEN, node="n0").err == ""
+    assert set(gate.controller.reasons()) == {"n0"}
+
+
+def test_what_others_have_added_stays(gate: Gate) -> None:
+    text = "gpucheck: requirement-unmet: python<3 (gpucheck); KEEP OUT, RMA 4711"
+    gate.controller.put({"n1": ["drained", "2026-11-01T00:00:00", text]})
+    told = gate("slurm-health", "--act", *SOUND)
+    assert "others have added to the reason" in told.err
+    assert gate.controller.reasons() == {"n1": text}
+
+
+def test_an_interrupted_check_forgets_what_it_knew(gate: Gate) -> None:
+    assert gate("slurm-health", "--act", *SOUND).status == 0
+    path = gate.folder / "state-n1/gate.json"
+    assert json.loads(path.read_text())["drained"] is False
+    # It is killed while the controller works.
+    gate.controller.answer(slow=30)
+    words = ["fleet", "gate", "slurm-health", "--act", *WORDS, *BROKEN, "--cache", str(path.parent)]
+    search = f"{gate.controller.folder}{os.pathsep}{os.environ['PATH']}"
+    one = subprocess.Popen(
+        [*COMMAND, *words], env=clean_environment(SLURMD_NODENAME="n1", PATH=search), stderr=subprocess.DEVNULL
+    )
+    until = time.monotonic() + 60
+    while json.loads(path.read_text())["drained"] is False:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    one.kill()
+    one.wait()
+    assert json.loads(path.read_text())["drained"] is None
+
+
+def test_a_node_without_gpus_in_slurm_is_not_drained_for_its_display_card(gate: Gate, stub) -> None:
+    gate.controller.answer(gres="(null)")
+    ran = gate("slurm-health", "--act", env=stub("gpu.1.fail.*=15"))
+    assert (ran.status, gate.controller.reasons()) == (0, {})
+    assert "Slurm has no GPU to give there" in ran.err
+    assert gate("slurm-health", "--act", *BROKEN, env=stub("gpu.1.fail.*=15")).status == 0
+    assert gate.controller.reasons()["n1"].startswith("gpucheck: requirement-unmet: ")  # that was demanded
+
+
+def test_what_a_policy_extends_is_part_of_it(gate: Gate) -> None:
+    write(gate.folder / "base.toml", '[require]\npython = ">=3"\n')
+    write(gate.folder / "policy.toml", 'extends = "base.toml"\n')
+    assert gate("slurm-health", "--act", "--policy", "policy.toml").status == 0
+    write(gate.folder / "base.toml", '[require]\npython = "<3"\n')
+    assert gate("slurm-prolog", "--act", "--policy", "policy.toml").status == SHUT
+
+
+def test_closed_streams(gate: Gate) -> None:
+    line = f"exec {shlex.join(COMMAND)} fleet gate slurm-health {shlex.join(WORDS)} >&- 2>&-"
+    environment = clean_environment(SLURMD_NODENAME="n1", XDG_STATE_HOME=str(gate.folder))
+    assert subprocess.run(["sh", "-c", line], env=environment, check=False).returncode == 0
 
 
 # What is kept.
@@ -291,6 +368,21 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     assert "cannot be written" in kept.Store(tmp_path / "file/folder", "key").write(Decision(), None)
 
 
+def test_a_folder_of_others_is_not_used(tmp_path: Path) -> None:
+    store = kept.Store(tmp_path / "open", "key")
+    store.path.parent.mkdir()
+    store.path.parent.chmod(0o777)
+    assert "is not ours alone" in store.write(Decision(), None)
+    os.mkfifo(store.path)
+    assert store.read() is None
+    target = write(tmp_path / "target", "precious")
+    mine = kept.Store(tmp_path / "mine", "key")
+    mine.path.parent.mkdir(mode=0o700)
+    mine.path.with_name(f".{kept.FILE}.{os.getpid()}").symlink_to(target)
+    assert mine.write(Decision(), None) is not None
+    assert target.read_text() == "precious"
+
+
 # The scripts.
 
 
@@ -305,11 +397,11 @@ def script(name: str, folder: Path, gpucheck: str, options: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("status", [0, 1, 2, 3, 127, 137])
-def test_the_scripts_fail_for_a_1_of_the_prolog_alone(tmp_path: Path, status: int) -> None:
+@pytest.mark.parametrize("status", [0, 1, 2, 3, SHUT, 127, 137])
+def test_the_scripts_fail_for_one_status_of_the_prolog_alone(tmp_path: Path, status: int) -> None:
     stand_in = write(tmp_path / "gpucheck", f'#!/bin/sh\necho "said $3" >&2\nexit {status}\n')
     stand_in.chmod(0o755)
-    for name, shut in (("healthcheck.sh", False), ("prolog.sh", status == 1)):
+    for name, shut in (("healthcheck.sh", False), ("prolog.sh", status == SHUT)):
         path = script(name, tmp_path, str(stand_in), "--cap 3")
         done = subprocess.run([path], env={"SLURMD_NODENAME": "n1"}, capture_output=True, check=False)
         assert (done.returncode != 0) is shut
@@ -317,8 +409,13 @@ def test_the_scripts_fail_for_a_1_of_the_prolog_alone(tmp_path: Path, status: in
     assert (tmp_path / "log").read_text() == "said slurm-health\nsaid slurm-prolog\n"
 
 
-def test_the_scripts_without_gpucheck_shut_nothing(tmp_path: Path) -> None:
-    for name in ("healthcheck.sh", "prolog.sh"):
-        path = script(name, tmp_path, "/no/such/gpucheck", "")
-        assert subprocess.run([path], env={}, check=False).returncode == 0
-    assert (tmp_path / "log").read_text().count("/no/such/gpucheck") == 2
+def test_a_gpucheck_that_cannot_start_shuts_nothing(tmp_path: Path) -> None:
+    broken = write(tmp_path / "gpucheck", f"#!{sys.executable}\nfrom gpucheck.no_such_module import main\n")
+    broken.chmod(0o755)
+    for program in (str(broken), "/no/such/gpucheck"):
+        for name in ("healthcheck.sh", "prolog.sh"):
+            path = script(name, tmp_path, program, "")
+            assert subprocess.run([path], env={}, check=False).returncode == 0
+    log = (tmp_path / "log").read_text()
+    assert log.count("no_such_module") >= 2
+    assert log.count("/no/such/gpucheck") == 2

@@ -45,7 +45,7 @@ class Cluster:
             lines = [told if line.startswith("OPTIONS=") else line for line in text.splitlines()]
             script = "\n".join(lines).replace("/opt/gpucheck/bin/gpucheck", str(ours))
             script = script.replace("logger -t gpucheck", f"cat >>{self.folder}/log")
-            script = script.replace("-s KILL 15", "-s KILL 50")  # six nodes share two processors
+            script = script.replace("-s KILL 20", "-s KILL 50")  # six nodes share two processors
             # slurmd hands the health check no SLURM_CONF, and this cluster's is in no usual place.
             script = script.replace("export PATH\n", f"SLURM_CONF={self.slurm.conf}\nexport PATH SLURM_CONF\n", 1)
             part = write(self.folder / f".{name}", script + "\n")

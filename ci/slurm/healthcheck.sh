@@ -9,7 +9,8 @@ GPUCHECK=/opt/gpucheck/bin/gpucheck
 OPTIONS="--cap 5%"
 
 # slurmd starts it without PATH and HOME. It is killed after 60 s; what it prints is lost, so it goes into the log.
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# Slurm's commands must be on the PATH.
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/slurm/bin
 export PATH
 # shellcheck disable=SC2086 # the options are words
 timeout -s KILL 50 "$GPUCHECK" fleet gate slurm-health $OPTIONS 2>&1 | logger -t gpucheck

@@ -41,6 +41,7 @@ def gate(
         str, typer.Option(metavar="TIME", help="How long the prolog believes the last health check.")
     ] = "10m",
     budget: Annotated[str, typer.Option(metavar="TIME", help="What judging may take.")] = "2s",
+    patience: Annotated[str, typer.Option(metavar="TIME", help="What Slurm's controller may take.")] = "10s",
     cache: Annotated[
         Optional[Path],  # noqa: UP045 - typer reads it at run time
         typer.Option(metavar="DIR", help="Where the last decision is kept; default: the user's state folder."),
@@ -53,7 +54,7 @@ def gate(
 ) -> None:
     """Keep jobs from a node that is certainly broken; for Slurm's HealthCheckProgram and Prolog.
 
-    Exit status: 1 slurm-prolog, the job must not begin here; 0 otherwise, also for a wrong policy or option, an
+    Exit status: 20 slurm-prolog, the job must not begin here; 0 otherwise, also for a wrong policy or option, an
     unknown fact or a failure of gpucheck: these are logged on stderr, and drain nobody.
 
     Examples:
@@ -61,7 +62,7 @@ def gate(
         gpucheck fleet gate slurm-health --act --cap 3 --policy /etc/gpucheck.toml
         gpucheck fleet gate slurm-prolog --act --max-age 15m
     """
-    from gpucheck import api
+    from gpucheck import api, explaining
     from gpucheck.fleet import gate as gates
     from gpucheck.fleet.gate import kept
     from gpucheck.fleet.gate.controller import read_cap
@@ -75,30 +76,34 @@ def gate(
         act=act,
         cap=read_cap(cap),
         budget=read_duration("--budget", budget),
+        patience=read_duration("--patience", patience),
         max_age=read_duration("--max-age", max_age),
     )
 
-    there = [path for path in diagnostics or () if path.exists()]  # made later in each boot
+    verdicts = explaining.diagnostics(diagnostics or (), lenient=True)
 
     def judge() -> Report:
         return api.doctor(
-            require=require or [], policy=policy, profile=profile, matrix=matrix, diagnostics=there,
+            require=require or [], policy=policy, profile=profile, matrix=matrix, diagnostics=verdicts,
             timeout=order.budget * gates.PROBE_SHARE,
         )  # fmt: skip
 
-    files = [path for path in (policy, matrix, *there) if path is not None]
-    parts = (__version__, profile or "", *(require or ()), *map(_content, files))
+    parts = (__version__, profile or "", str(matrix), *(require or ()), *_policy(policy), *map(str, verdicts))
     store = kept.Store(cache or _state_folder(), kept.key(parts))
     enter = gates.health if place is Place.HEALTH else gates.prolog
     raise typer.Exit(enter(order, judge, store, lambda text: _log(order.node, text)))
 
 
-def _content(path: Path) -> str:
-    """Return what a decision depends on of a file; one that cannot be read is told when it is used."""
+def _policy(path: Path | None) -> list[str]:
+    """Return the texts that a policy is made of; what is wrong with them is told when they are used."""
+    from gpucheck.policy import PolicyError, files
+
+    if path is None:
+        return []
     try:
-        return path.read_bytes().decode("utf-8", "replace") if path.is_file() else str(path)
-    except OSError:
-        return str(path)
+        return [one.read_text(encoding="utf-8", errors="replace") for one in files(path)]
+    except (PolicyError, OSError):
+        return [str(path)]
 
 
 def _state_folder() -> Path:

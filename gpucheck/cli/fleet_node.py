@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gpucheck.facts import Facts, SmokeRun
+    from gpucheck.facts import Diagnostic, Facts, SmokeRun
 
 Text = Optional[str]  # noqa: UP045 - typer reads it at run time
 
@@ -42,13 +42,14 @@ def node(
         gpucheck fleet node --framed
         gpucheck fleet node --out /shared/run --deadline 30s
     """
+    from gpucheck import explaining
     from gpucheck.fleet.launch import agent, job
 
     if framed and out is not None and token is None:
         raise typer.BadParameter("--framed and --out: give only one")
     seconds, frameworks = job.read_duration("--deadline", deadline), job.read_smoke(smoke)
     called = name or agent.own_name()
-    verdicts = [diagnostics] if diagnostics is not None and diagnostics.exists() else []
+    verdicts = explaining.diagnostics([diagnostics] if diagnostics is not None else [], lenient=True)
 
     def work(hand_over: Callable[[bytes], None]) -> None:
         _report(called, seconds, frameworks, verdicts, hand_over, redact=redact)
@@ -61,7 +62,7 @@ def _report(
     name: str,
     deadline: float,
     frameworks: tuple[str, ...],
-    diagnostics: Sequence[Path],
+    diagnostics: Sequence[Diagnostic],
     hand_over: Callable[[bytes], None],
     *,
     redact: bool,

@@ -82,7 +82,7 @@ DiagnosticsOption = Annotated[
 ExitStyleOption = Annotated[
     ExitStyle,
     typer.Option(
-        help="nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN; npd: 0 OK, 1 a problem, 2 unknown; slurm: 1 the "
+        help="nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN; npd: 0 OK, 1 a problem, 2 unknown; slurm: 20 the "
         "node is certainly broken, else 0.",
         rich_help_panel=PANEL,
     ),
@@ -163,9 +163,10 @@ def end(style: ExitStyle, report: Report) -> Iterator[None]:
 
 def _status(style: ExitStyle, report: Report) -> int:
     if style is ExitStyle.SLURM:
+        from gpucheck.fleet.gate import OPEN, SHUT
         from gpucheck.fleet.gate.decision import drains_node
 
-        return int(any(map(drains_node, report.findings)))
+        return SHUT if any(map(drains_node, report.findings)) else OPEN
     from gpucheck.report import nagios, npd
 
     return nagios.status(report) if style is ExitStyle.NAGIOS else npd.status(report)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gpucheck.policy.applying import MissingGpu, adjusted, judged
 from gpucheck.policy.errors import PolicyError
-from gpucheck.policy.file import Ignore, Policy, find, load
+from gpucheck.policy.file import Ignore, Policy, files, find, load
 from gpucheck.policy.requirement import NAMES, Requirement, parse_requirement
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "PolicyError",
     "Requirement",
     "adjusted",
+    "files",
     "find",
     "judged",
     "load",

@@ -115,6 +115,15 @@ def load(path: Path, profile: str | None = None, known: frozenset[str] = frozens
     )
 
 
+def files(path: Path) -> list[Path]:
+    """Return a policy's file and those that it extends.
+
+    Raises:
+        PolicyError: One cannot be read.
+    """
+    return [document.path for document in _chain(path, ())]
+
+
 def _chain(path: Path, above: tuple[Path, ...]) -> Iterator[Document]:
     """Yield the files that a policy extends, the most general first, and itself."""
     document = read(path)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from typing import TYPE_CHECKING
 
-from gpucheck.fleet.gate import controller
-from gpucheck.fleet.gate.controller import Cap
-from gpucheck.fleet.gate.decision import Decision, decide, from_json, to_json
+from gpucheck.fleet.gate.controller import PREFIX, Cap, Controller, Standing, reason
+from gpucheck.fleet.gate.decision import UNMET, Decision, decide, from_json, to_json
 from gpucheck.fleet.launch.states import LaunchError
 from gpucheck.record import record
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from gpucheck.findings import Report
     from gpucheck.fleet.gate.kept import Store
 
-OPEN, SHUT = 0, 1
+# SHUT is no status that Python, a shell or a signal gives: a gpucheck that cannot even start shuts nothing.
+OPEN, SHUT = 0, 20
 PROBE_SHARE = 0.7  # of the budget: a probe's own deadline comes first, so that its failure is told
 # They tell of a job, and the gate is the node's.
 OF_A_JOB = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "ROCR_VISIBLE_DEVICES")
@@ -37,6 +38,7 @@ class Order:
         act: Whether it may take the node out and give it back; else it says what it would do.
         cap: How many nodes may be out for our reasons.
         budget: Seconds that judging may take.
+        patience: Seconds that the scheduler's controller may take.
         max_age: Seconds for which a decision holds for the prolog.
     """
 
@@ -44,7 +46,12 @@ class Order:
     act: bool = False
     cap: Cap = Cap()
     budget: float = 2.0
+    patience: float = 10.0
     max_age: float = 600.0
+
+    def controller(self) -> Controller:
+        """Return the controller, for a visit that begins now."""
+        return Controller(node=self.node, cap=self.cap, until=time.monotonic() + self.patience)
 
 
 def health(order: Order, judge: Callable[[], Report], store: Store, log: Callable[[str], None]) -> int:
@@ -58,23 +65,24 @@ def health(order: Order, judge: Callable[[], Report], store: Store, log: Callabl
         return OPEN
     before = store.read()
     drained = before.drained if before is not None else None
+    _keep(store, decision, None, log)  # not known any more, should we be ended in between
     try:
         if decision.drains:
             drained = _take_out(order, decision, log)
         elif drained is not False:  # taken out by us, or not asked yet since the boot
             drained = _give_back(order, decision, log)
     except LaunchError as error:
-        log(f"left as it is: {error}")
+        log(f"nothing more done: {error}")
         drained = None
     _keep(store, decision, drained, log)
     return OPEN
 
 
 def prolog(order: Order, judge: Callable[[], Report], store: Store, log: Callable[[str], None]) -> int:
-    """Return 1 where the job must not begin here; a young decision that lets it begin is believed.
+    """Return `SHUT` where the job must not begin here; a young decision that lets it begin is believed.
 
-    Slurm itself takes out a node whose prolog fails, so 1 is returned only within the cap; a reason that stands
-    there already it leaves as it is (slurmctld's drain_nodes).
+    Slurm itself takes out a node whose prolog fails, so it is returned only within the cap; a reason that stands
+    there already Slurm leaves as it is (slurmctld's drain_nodes).
     """
     kept = store.read()
     if kept is not None and kept.age <= order.max_age and not kept.decision.drains:
@@ -83,14 +91,16 @@ def prolog(order: Order, judge: Callable[[], Report], store: Store, log: Callabl
     if decision is None:
         return OPEN
     out = kept.drained if kept is not None else None
+    _keep(store, decision, None if decision.drains else out, log)
+    if not decision.drains:
+        return OPEN
     try:
-        if decision.drains:
-            out = _take_out(order, decision, log)
+        out = _take_out(order, decision, log)
     except LaunchError as error:
-        log(f"left as it is: {error}")
+        log(f"nothing more done: {error}")
         out = None
     _keep(store, decision, out, log)
-    return SHUT if decision.drains and out else OPEN
+    return SHUT if out else OPEN
 
 
 def judged(order: Order, judge: Callable[[], Report], log: Callable[[str], None]) -> Decision | None:
@@ -127,18 +137,33 @@ def _take_out(order: Order, decision: Decision, log: Callable[[str], None]) -> b
     Raises:
         LaunchError: The controller cannot be asked.
     """
-    why = controller.reason(decision.drains)
     if not order.act:
-        log(f"would drain {order.node}: {why} (--act does it)")
+        log(f"would drain {order.node}: {reason(decision.drains)} (--act does it)")
         return None
-    found = controller.standing(order.node)
-    if found.drained:
-        if not found.ours:
-            log(f"drained already, by others: {found.reason}; {why}")
+    controller = order.controller()
+    found = controller.standing()
+    drains = _of_its_gpus(found, decision, log)
+    if not drains:
+        return found.ours
+    if found.drained and not found.ours:
+        log(f"drained already, by others: {found.reason}; {reason(drains)}")
         return True
-    held = controller.drain(order.node, decision.drains, order.cap)
-    log(f"drained {order.node}: {why}" if held is None else f"not drained: {held}; {why}")
+    held = controller.step_back() if found.ours else controller.drain(drains)
+    if held is not None:
+        log(f"not drained: {held}; {reason(drains)}")
+    elif not found.ours:
+        log(f"drained {order.node}: {reason(drains)}")
     return held is None
+
+
+def _of_its_gpus(found: Standing, decision: Decision, log: Callable[[str], None]) -> tuple[tuple[str, str], ...]:
+    """Return what takes the node out: where the scheduler gives no GPU to jobs only what a policy demands."""
+    if found.gpus:
+        return decision.drains
+    wanted = tuple(one for one in decision.drains if one[0] == UNMET)
+    if not wanted:
+        log(f"not drained: Slurm has no GPU to give there (Gres); {reason(decision.drains)}")
+    return wanted
 
 
 def _give_back(order: Order, decision: Decision, log: Callable[[str], None]) -> bool:
@@ -147,19 +172,23 @@ def _give_back(order: Order, decision: Decision, log: Callable[[str], None]) -> 
     Raises:
         LaunchError: The controller cannot be asked.
     """
-    found = controller.standing(order.node)
+    controller = order.controller()
+    found = controller.standing()
     if not found.ours:
+        if found.drained and found.reason.startswith(PREFIX):
+            log(f"still drained: others have added to the reason: {found.reason}")
+            return True
         if not order.act:
             log(f"would leave {order.node} as it is: nothing certain speaks against it")
         return False
     left = [slug for slug in found.slugs if slug not in decision.sound]
-    if left or not found.slugs:
-        log(f"still drained: {', '.join(left) or found.reason} is not certainly gone")
+    if left:
+        log(f"still drained: {', '.join(left)} is not certainly gone")
         return True
     if not order.act:
         log(f"would give {order.node} back: {found.reason} is gone (--act does it)")
         return True
-    controller.clear(order.node)
+    controller.clear()
     log(f"gave {order.node} back: {found.reason} is gone")
     return False
 

@@ -2,25 +2,33 @@
 
 The controller is what all nodes share, so it keeps the cap: a node that was taken out looks who else was, and the
 ones beyond the cap step back. The times by which they are ordered are the controller's own, to the second, so
-whoever looks more than a second later sees every node that comes before its own.
+whoever looks more than a second later sees every node that comes before its own. Who was cut off between the two
+steps back at the next health check.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
 import time
 
-from gpucheck.fleet.launch.slurm import ask
+from gpucheck.fleet.launch.slurm import ask, gpus
+from gpucheck.fleet.launch.states import LaunchError
 from gpucheck.record import record
 
-PREFIX = "gpucheck: "  # of our reasons; no others are touched
-FOREIGN = " : "  # slurmctld appends its own reasons so
+PREFIX, MARK = "gpucheck: ", " (gpucheck)"  # of our reasons; what is not wholly ours is not touched
 LONGEST_REASON = 200
 SETTLED = 1.2  # seconds after which no other node gets the same time
-STATE = re.compile(r"\bState=(\S+)")
-REASON = re.compile(r"\bReason=(.*?) \[[^\[\]@]*@[^\[\]]*\]")
+NEEDED = 5.0  # seconds that must be left for taking a node out and looking again
+ONE_ANSWER = 10.0  # seconds for one answer
+NAME, STATE = re.compile(r"\bNodeName=(\S+)"), re.compile(r"\bState=(\S+)")
+GRES = re.compile(r"\bGres=(\S+)")
+REASON = re.compile(r"\bReason=(.*?) \[[^\[\]@\s]*@([0-9T:.+-]+)\]")
+# slurmctld adds its own words behind a reason that stands there (node_mgr.c, set_node_reason).
+ADDED = r" : (?:Not responding|Node unexpectedly rebooted|reboot [a-z ]+)"
+OURS = re.compile(rf"gpucheck: ([a-z0-9, -]+): .* \(gpucheck\)(?:{ADDED})*", re.DOTALL)
 CAP = re.compile(r"([0-9]{1,7})(%?)")
 
 
@@ -33,8 +41,8 @@ class Cap:
     """How many nodes may be out for our reasons at a time.
 
     Attributes:
-        number: So many, or per cent of all nodes; at least one.
-        percent: Which of the two.
+        number: So many, or per cent of all nodes.
+        percent: Which of the two; then at least one node, unless it is 0 %.
     """
 
     number: int = 5
@@ -42,7 +50,7 @@ class Cap:
 
     def of(self, nodes: int) -> int:
         """Return how many of a number of nodes that are."""
-        return max(math.floor(nodes * self.number / 100), 1) if self.percent else self.number
+        return max(math.floor(nodes * self.number / 100), 1) if self.percent and self.number else self.number
 
 
 def read_cap(text: str) -> Cap:
@@ -63,83 +71,135 @@ class Standing:
 
     Attributes:
         drained: Whether it is taken out.
-        reason: Why.
+        reason: Why; empty: not told.
+        since: When the reason was given, by the controller's clock.
+        gpus: How many GPUs the scheduler gives to jobs there.
     """
 
     drained: bool
-    reason: str
+    reason: str = ""
+    since: str = ""
+    gpus: int = 0
 
     @property
     def ours(self) -> bool:
-        """Whether we have taken it out, and nobody has added a reason of theirs (slurmctld does by `` : ``)."""
-        return self.drained and self.reason.startswith(PREFIX) and FOREIGN not in self.reason
+        """Whether we have taken it out, and nobody else has said anything."""
+        return self.drained and OURS.fullmatch(self.reason) is not None
 
     @property
     def slugs(self) -> tuple[str, ...]:
         """For which troubles we have."""
-        return tuple(re.findall(r"[a-z][a-z0-9-]+", self.reason.removeprefix(PREFIX).partition(":")[0]))
-
-
-def standing(node: str) -> Standing:
-    """Return how a node stands.
-
-    Raises:
-        LaunchError: The controller cannot be asked.
-    """
-    told = ask("scontrol", "show", "node", node, "--oneliner")
-    state, reason = STATE.search(told), REASON.search(told)
-    return Standing(drained=state is not None and "DRAIN" in state[1], reason=reason[1].strip() if reason else "")
-
-
-def drain(node: str, drains: tuple[tuple[str, str], ...], cap: Cap) -> str | None:
-    """Take a node out, unless as many are out already as may be; return why not, or None.
-
-    Raises:
-        LaunchError: The controller cannot be asked.
-    """
-    ours, nodes = _ours()
-    most = cap.of(nodes)
-    if len(ours) >= most:
-        return _full(ours, most)
-    ask("scontrol", "update", f"NodeName={node}", "State=DRAIN", f"Reason={reason(drains)}")
-    time.sleep(SETTLED)
-    ours, nodes = _ours()
-    if node in ours[: cap.of(nodes)]:
-        return None
-    clear(node)
-    return _full(ours, most)
-
-
-def clear(node: str) -> None:
-    """Give a node back that we have taken out; what else is wrong with it stays so (a node that is down).
-
-    Raises:
-        LaunchError: The controller cannot be asked.
-    """
-    if standing(node).ours:
-        ask("scontrol", "update", f"NodeName={node}", "State=UNDRAIN")
+        found = OURS.fullmatch(self.reason)
+        return tuple(found[1].split(", ")) if found is not None else ()
 
 
 def reason(drains: tuple[tuple[str, str], ...]) -> str:
-    """Return a reason in one line, as it stands in ``sinfo -R``: slugs, and the first one's title."""
+    """Return a reason in one line, as it stands in ``sinfo -R``: slugs, the first one's title, and our mark."""
     slugs = ", ".join(slug for slug, _ in drains)
-    title = re.sub(r"[^ -~]|[\"'\[\]@]|(?<= ):", " ", drains[0][1])
-    return f"{PREFIX}{slugs}: {title}"[:LONGEST_REASON].strip()
+    title = re.sub(r"[^ -~]|[\"'\[\]@()]|(?<= ):", " ", drains[0][1])
+    return f"{PREFIX}{slugs}: {title}"[: LONGEST_REASON - len(MARK)].rstrip() + MARK
 
 
-def _full(ours: list[str], most: int) -> str:
+@record
+class Controller:
+    """The controller, for one visit.
+
+    Attributes:
+        node: The node that asks.
+        cap: How many nodes may be out for our reasons.
+        until: When the visit must end, on the monotonic clock: whoever has started us kills us then.
+    """
+
+    node: str
+    cap: Cap
+    until: float
+
+    def standing(self) -> Standing:
+        """Return how the node stands.
+
+        Raises:
+            LaunchError: The controller cannot be asked, or does not answer in time.
+        """
+        told = self._ask("scontrol", "show", "node", self.node, "--oneliner")
+        return dict(map(_read, told.splitlines()[:1])).get(self.node) or Standing(drained=False)
+
+    def drain(self, drains: tuple[tuple[str, str], ...]) -> str | None:
+        """Take the node out, unless as many are out as may be; return why not, or None.
+
+        Raises:
+            LaunchError: The controller cannot be asked, or does not answer in time.
+        """
+        full = self._full()
+        if full is not None:
+            return full
+        if self._left() < NEEDED:
+            raise LaunchError("the controller is too slow to take a node out within the cap")
+        self._ask("scontrol", "update", f"NodeName={self.node}", "State=DRAIN", f"Reason={reason(drains)}")
+        time.sleep(SETTLED)
+        try:
+            return self.step_back()
+        except LaunchError:
+            with contextlib.suppress(LaunchError):
+                self.clear()
+            raise
+
+    def step_back(self) -> str | None:
+        """Give the node, which we have taken out, back if it stands beyond the cap; return why, or None.
+
+        Raises:
+            LaunchError: The controller cannot be asked, or does not answer in time.
+        """
+        out, most = self._ours()
+        if self.node in out[:most]:
+            return None
+        self.clear()
+        return _reached(out, most)
+
+    def clear(self) -> None:
+        """Give the node back if it is ours; what else is wrong with it stays so (a node that is down).
+
+        Raises:
+            LaunchError: The controller cannot be asked, or does not answer in time.
+        """
+        if self.standing().ours:
+            self._ask("scontrol", "update", f"NodeName={self.node}", "State=UNDRAIN")
+
+    def _full(self) -> str | None:
+        out, most = self._ours()
+        return _reached(out, most) if len(out) >= most else None
+
+    def _ours(self) -> tuple[list[str], int]:
+        """Return the nodes that we have taken out, the first one first, and how many these may be.
+
+        `sinfo` leaves out nodes that are in no partition.
+        """
+        nodes = dict(map(_read, self._ask("scontrol", "show", "nodes", "--oneliner").splitlines()))
+        out = sorted((one.since, name) for name, one in nodes.items() if one.ours)
+        return [name for _, name in out], self.cap.of(len(nodes))
+
+    def _ask(self, *words: str) -> str:
+        os.environ["SLURM_TIME_FORMAT"] = "standard"  # a form that can be ordered
+        if self._left() <= 0:
+            raise LaunchError("the controller is too slow")
+        return ask(*words, patience=min(self._left(), ONE_ANSWER))
+
+    def _left(self) -> float:
+        return self.until - time.monotonic()
+
+
+def _read(line: str) -> tuple[str, Standing]:
+    """Return a node and how it stands, from a line of ``scontrol show node --oneliner``."""
+    name, state, why, gres = (pattern.search(line) for pattern in (NAME, STATE, REASON, GRES))
+    return name[1] if name else "", Standing(
+        drained=state is not None and "DRAIN" in state[1],
+        reason=why[1].strip() if why else "",
+        since=why[2] if why else "",
+        gpus=gpus(gres[1]) if gres else 0,
+    )
+
+
+def _reached(out: list[str], most: int) -> str:
     from gpucheck.fleet.nodes import shown
 
-    return f"the cap of {most} is reached: {shown(ours[:most])} out for gpucheck's reasons"
-
-
-def _ours() -> tuple[list[str], int]:
-    """Return the nodes that we have taken out, the first one first, and how many nodes there are."""
-    os.environ["SLURM_TIME_FORMAT"] = "standard"  # a form that can be ordered
-    names, out = set(), {}
-    for line in ask("sinfo", "-h", "-a", "-N", "-o", "%N|%T|%H|%E").splitlines():
-        name, state, since, why = (*line.split("|", 3), "", "", "")[:4]
-        names.add(name)
-        if state.lower().startswith("drain") and why.startswith(PREFIX):
-            out[name] = (since, name)
-    return sorted(out, key=lambda one: out[one]), len(names)
+    those = f": {shown(out[:most])} out for gpucheck's reasons" if out[:most] else ""
+    return f"the cap of {most} is reached{those}"

@@ -71,9 +71,9 @@ class Store:
         if self.key is None:
             return None
         try:
-            with self.path.open("rb") as file:
+            with os.fdopen(os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
                 about = os.fstat(file.fileno())
-                if not stat.S_ISREG(about.st_mode) or about.st_uid != os.geteuid() or about.st_mode & 0o022:
+                if not stat.S_ISREG(about.st_mode) or _of_others(about) or _of_others(self.path.parent.stat()):
                     return None
                 content: Any = json.loads(file.read(LARGEST))
             age = time.monotonic() - float(content["monotonic"])
@@ -95,7 +95,11 @@ class Store:
         part = self.path.with_name(f".{FILE}.{os.getpid()}")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            if _of_others(self.path.parent.stat()):
+                return f"{self.path.parent}: is not ours alone, so no decision is kept there"
+            with os.fdopen(
+                os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb"
+            ) as file:
                 file.write(json.dumps(content).encode())
             part.replace(self.path)
         except OSError as error:
@@ -103,3 +107,8 @@ class Store:
                 part.unlink(missing_ok=True)
             return f"{self.path}: cannot be written: {error.strerror}"
         return None
+
+
+def _of_others(about: os.stat_result) -> bool:
+    """Whether another user may change it."""
+    return about.st_uid != os.geteuid() or bool(about.st_mode & 0o022)

@@ -58,18 +58,22 @@ class SlurmNode:
         return None
 
 
-def ask(*words: str) -> str:
+def ask(*words: str, patience: float = PATIENCE) -> str:
     """Ask one of Slurm's commands.
+
+    Args:
+        *words: Its command line.
+        patience: Seconds to wait for it.
 
     Raises:
         LaunchError: It is not there, fails or does not answer.
     """
     if shutil.which(words[0]) is None:
-        raise LaunchError(INSTALL)
+        raise LaunchError(INSTALL.replace("srun", words[0], 1))
     try:
-        done = subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE, check=False)
+        done = subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL, timeout=patience, check=False)
     except subprocess.TimeoutExpired:
-        raise LaunchError(f"{words[0]}: no answer within {PATIENCE:g} s") from None
+        raise LaunchError(f"{words[0]}: no answer within {patience:.0f} s") from None
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise LaunchError(f"{words[0]}: {said[-1] if said else f'exit status {done.returncode}'}")

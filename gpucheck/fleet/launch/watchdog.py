@@ -53,8 +53,9 @@ def attend(work: Callable[[Callable[[bytes], None]], None], deadline: float, *, 
     """
     begin = time.monotonic()
     _ask_kernel(SET_CHILD_SUBREAPER, 1)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
