@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,8 @@ def report(name: str, machine: Facts | None = None, **changed: Any) -> dict[str,
 
 def failed(made: dict[str, Any]) -> dict[str, Any]:
     """The same, with an error."""
-    found = {"verdict": "problem", "exit_status": 1, "root_causes": [FINDING["slug"]], "findings": [FINDING]}
+    found = {"verdict": "problem", "exit_status": 1, "root_causes": [FINDING["slug"]],
+             "findings": [deepcopy(FINDING)]}  # fmt: skip
     return {**made, **found, "node": made["node"], "complete": made.pop("complete")}
 
 

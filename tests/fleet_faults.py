@@ -21,7 +21,8 @@ with open(LOG, "a") as file:
 fault = FAULTS.get(name)
 
 def send(of, number=0, end=None):
-    about = {{"name": of, "boot_id": None, "scheduler": {{}}, "started": "2026-01-01T00:00:0%dZ" % number}}
+    about = {{"name": of, "boot_id": None, "scheduler": {{}}, "started": "2026-01-01T00:00:0%dZ" % number,
+              "seconds": 0.1, "facts": {{}}, "numbers": {{}}}}
     document = encoded({{**BASE, "node": about, "complete": True}})
     for frame in list(frames(document, of))[:end]:
         sys.stdout.buffer.write(frame)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gpucheck.fleet.nodes import NodesError, expand, fold, read_nodes, shown
+from gpucheck.fleet.launch.slurm import SlurmNode
+from gpucheck.fleet.nodes import NodesError, expand, fold, read_hostfile, read_nodes, shown
 
 
 @pytest.mark.parametrize(
@@ -104,3 +105,35 @@ def test_host_files(tmp_path: Path) -> None:
         read_nodes(str(path))
     with pytest.raises(NodesError, match=r"nodes\.txt: cannot be read: No such file"):
         read_nodes("nodes.txt")
+
+
+def test_slurm_is_given_no_text_behind_a_range() -> None:
+    names = ["rack1-gpu", "rack2-gpu", "n1", "n2"]
+    assert fold(names) == "n[1-2],rack[1-2]-gpu"
+    assert fold(names, tails=False) == "n[1-2],rack1-gpu,rack2-gpu"
+
+
+def test_a_long_line_of_a_hostfile_is_read(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text(",".join(f"host-with-a-long-name-{number}" for number in range(6_000)) + "\nextra1\n")
+    assert len(read_hostfile(hosts)) == 6_001
+
+
+@pytest.mark.parametrize(
+    ("state", "inside", "reserved", "closed"),
+    [
+        ("idle", False, False, False),
+        ("maint", False, False, True),
+        ("maint", False, True, False),
+        ("reserved", False, True, False),
+        ("drained", False, True, True),
+        ("draining", True, False, False),
+        ("allocated", False, False, True),
+        ("allocated", True, False, False),
+        ("down*", True, True, True),
+        ("idle*", False, False, True),
+    ],
+)
+def test_to_which_nodes_slurm_gives_work(state: str, inside: bool, reserved: bool, closed: bool) -> None:
+    node = SlurmNode(name="n1", state=state, gpus=8, reason="")
+    assert (node.closed(inside=inside, reserved=reserved) is not None) is closed

@@ -234,3 +234,51 @@ def test_two_coordinators_do_not_share_a_folder(gpucheck, tmp_path: Path) -> Non
     first.terminate()
     first.communicate(timeout=10)
     assert not running(str(stub.path))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ('BASE["schema_version"] = 2', "a report of a newer schema"),
+        ('BASE["findings"], BASE["exit_status"], BASE["root_causes"] = 7, 1, []', "a damaged report"),
+        ('BASE["root_causes"] = 3', "a damaged report"),
+    ],
+)
+def test_what_collect_cannot_read_is_no_answer(gpucheck, tmp_path: Path, change: str, reason: str) -> None:
+    stub = Stub(tmp_path)
+    text = stub.path.read_text()
+    stub.path.write_text(text.replace("fault = FAULTS", f"if name == 'g2': {change}\nfault = FAULTS"))
+    out = tmp_path / "run"
+    ran = gpucheck("fleet", "run", "--via", "local", "-w", "g[1-2]", "--command", stub.path, "--out", out)
+    assert ran.status == 3, ran.out + ran.err
+    assert states(tmp_path / "run") == {"g1": "ok", "g2": "no-report"}
+    assert reason in reasons(tmp_path / "run")["g2"]
+    assert gpucheck("fleet", "collect", tmp_path / "run").out.startswith("Inconclusive: 1 of 2 expected nodes ok")
+    stub.write({})
+    assert gpucheck("fleet", "run", "--resume", "--out", tmp_path / "run").status == 0
+    assert stub.started.count("g2") == 2
+
+
+def test_a_half_written_diagnostic_is_unknown_and_not_the_reports_end(gpucheck, tmp_path: Path) -> None:
+    verdict = tmp_path / "dcgm.json"
+    for text in ("", '{"DCGM Diagnostic": {"test_cat'):
+        verdict.write_text(text)
+        ran = gpucheck("fleet", "node", "--name", "n1", "--out", tmp_path, "--diagnostics", verdict)
+        assert ran.status == 0, ran.err
+        checks = json.loads((tmp_path / "nodes/n1.json").read_text())["checks"]
+        assert [one["status"] for one in checks if one["name"] == "hardware-diagnostics-passed"] == ["unknown"]
+
+
+@pytest.mark.parametrize("more", [("--redact",), ("--fanout", "2"), ("--diagnostics", "x")])
+def test_a_run_goes_on_as_it_was_begun(gpucheck, tmp_path: Path, more: tuple[str, ...]) -> None:
+    stub = Stub(tmp_path, {"h1": "exit"})
+    gpucheck("fleet", "run", "--via", "local", "-w", "h1", "--command", stub.path, "--out", tmp_path / "run")
+    ran = gpucheck("fleet", "run", "--resume", "--out", tmp_path / "run", *more)
+    assert (ran.status, ran.err.count("\n")) == (2, 1)
+    assert f"leave {more[0]} out" in ran.err
+
+
+def test_nothing_is_left_in_a_folder_of_others(gpucheck, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("x")
+    ran = gpucheck("fleet", "run", "--via", "local", "-w", "h1", "--out", tmp_path)
+    assert (ran.status, [path.name for path in tmp_path.iterdir()]) == (2, ["precious"])

@@ -11,7 +11,7 @@ from gpucheck.fleet.contract import SCHEDULER
 from gpucheck.fleet.drift import Deviation
 from gpucheck.fleet.offenders import Offender
 from gpucheck.fleet.outliers import Outlier
-from gpucheck.fleet.pile import Trouble
+from gpucheck.fleet.runs import Trouble
 from gpucheck.fleet.summary import OUTCOMES, Outcome
 
 TEXT, COUNT = {"type": "string"}, {"type": "integer", "minimum": 0}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from gpucheck.cli.outputs import Output
     from gpucheck.fleet.one import Entry
-    from gpucheck.fleet.pile import Pile
+    from gpucheck.fleet.runs import Pile
     from gpucheck.fleet.summary import FleetReport
 
 HELP = """One verdict on many machines: who fails, who differs, who is missing, who is slow.

@@ -33,8 +33,11 @@ def run(
         Text, typer.Option(metavar="TIME", help="What one node may take; default: 30s, with --smoke 5m.")
     ] = None,
     fanout: Annotated[
-        int, typer.Option(min=1, max=4096, help="Nodes at a time (local, ssh, ray).", rich_help_panel=ENGINE)
-    ] = 64,
+        Optional[int],  # noqa: UP045
+        typer.Option(
+            min=1, max=4096, help="Nodes at a time (local, ssh, ray); default: 64.", rich_help_panel=ENGINE
+        ),
+    ] = None,
     command: Annotated[
         Text,
         typer.Option(
@@ -56,8 +59,9 @@ def run(
         File, typer.Option(metavar="DIR", help="The run's folder; default: gpucheck-fleet/TIME.")
     ] = None,
     redact: Annotated[
-        bool, typer.Option("--redact/--no-redact", help="Take user, host and node names out of the reports.")
-    ] = False,
+        Optional[bool],  # noqa: UP045
+        typer.Option("--redact/--no-redact", help="Take user, host and node names out of the reports."),
+    ] = None,
     color: ColorOption = Color.AUTO,
 ) -> None:
     """Run the doctor, and the smoke test, on many machines; whoever does not answer is named.
@@ -107,12 +111,12 @@ def _plan(
     hostfile: Path | None,
     smoke: str | None,
     deadline: str | None,
-    fanout: int,
+    fanout: int | None,
     command: str | None,
     srun_args: str | None,
     ssh_args: str | None,
     diagnostics: str | None,
-    redact: bool,
+    redact: bool | None,
     begun: dict[str, object] | None,
 ) -> Plan:
     """Read the options; a run that goes on has its own, and takes no others."""
@@ -123,7 +127,8 @@ def _plan(
     if begun is not None:
         plan = launch.from_manifest(begun)
         given = {"--smoke": smoke, "--deadline": deadline, "--command": command, "--srun-args": srun_args,
-                 "--ssh-args": ssh_args, "--diagnostics": diagnostics}  # fmt: skip
+                 "--ssh-args": ssh_args, "--diagnostics": diagnostics, "--fanout": fanout,
+                 "--redact": redact}  # fmt: skip
         other = [name for name, value in given.items() if value is not None]
         if via not in (None, plan.via):
             other.append("--via")
@@ -147,8 +152,8 @@ def _plan(
         command=job.read_command(command) if command is not None else default,
         smoke=frameworks,
         deadline=job.read_duration("--deadline", deadline) if deadline is not None else usual,
-        fanout=fanout,
-        redact=redact,
+        fanout=fanout if fanout is not None else job.FANOUT,
+        redact=bool(redact),
         diagnostics=diagnostics,
     )
     return launch.Plan(via=via, nodes=expected, job=work, arguments=_words(srun_args or ssh_args or ""))

@@ -11,7 +11,7 @@ from gpucheck.fleet.nodes import natural, shown
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gpucheck.fleet.pile import Run
+    from gpucheck.fleet.runs import Run
     from gpucheck.fleet.summary import Outcome
 
 # What nodes with a root cause need; of other causes the finding's own way out is told.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gpucheck.fleet.classes import FREE, MUST, class_of
 from gpucheck.fleet.drift import ABSENT
+from gpucheck.fleet.flat import figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -127,8 +128,4 @@ def _numbers(pairs: Sequence[tuple[str, Entry, Entry]]) -> Iterator[FleetChange]
         if was and abs(now - was) / abs(was) > (LEAST_TIME if unit == "s" else LEAST):
             worse = (now < was) == (better == "high")
             nodes = tuple(one[0] for one in found)
-            yield FleetChange("number", name, _figure(was, unit), _figure(now, unit), nodes, worse)
-
-
-def _figure(value: float, unit: str) -> str:
-    return f"{value:,.0f} {unit}" if abs(value) >= 1000 else f"{value:.4g} {unit}"
+            yield FleetChange("number", name, f"{figure(was)} {unit}", f"{figure(now)} {unit}", nodes, worse)

@@ -19,6 +19,7 @@ NOT_COMPARED = ("pci.", "gpus", "driver.device_nodes", "interpreter.others", "pa
 GPU_FIELDS = (
     "memory_total", "compute_capability", "mig", "ecc", "persistence", "compute_mode", "fabric_state", "vbios",
 )  # fmt: skip
+LARGE = 1e12  # beyond, a number is nonsense, and short
 LONGEST = 300  # of a text; longer ones (arch lists, search paths) are cut and still differ by their beginning
 
 
@@ -74,3 +75,8 @@ def numbers(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def _put(found: dict[str, dict[str, Any]], name: str, value: float | None, unit: str, better: str) -> None:
     if value is not None:
         found[name] = {"value": value, "unit": unit, "better": better}
+
+
+def figure(value: float) -> str:
+    """Return a measured number with four digits, large ones in full."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < LARGE else f"{value:.4g}"

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST = 1_000_000  # names: more is a slip of the keyboard
-LONGEST_LINE = 100_000
 RANGE = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?")
 DIGITS = re.compile(r"(.*?)([0-9]+)([^0-9]*)", re.DOTALL)
 
@@ -88,12 +87,17 @@ def _inside(text: str, place: int, piece: str) -> list[str]:
     return values
 
 
-def fold(names: Iterable[str]) -> str:
-    """Return names as ranges, in natural order: ``node-[003,017-027]``."""
+def fold(names: Iterable[str], *, tails: bool = True) -> str:
+    """Return names as ranges, in natural order: ``node-[003,017-027]``.
+
+    Args:
+        names: The names.
+        tails: Whether text may follow a range, ``rack[1-2]-gpu``; Slurm cannot read that.
+    """
     groups: dict[tuple[str, str], dict[tuple[int, str], None]] = {}
     for name in sorted(set(names), key=natural):
         found = DIGITS.fullmatch(name)
-        if found is None or len(found[2]) > 18:
+        if found is None or len(found[2]) > 18 or (found[3] and not tails):
             groups[name, "\0"] = {}
         else:
             groups.setdefault((found[1], found[3]), {})[int(found[2]), found[2]] = None
@@ -151,7 +155,7 @@ def read_hostfile(path: Path) -> list[str]:
     names: dict[str, None] = {}
     for number, line in enumerate(text.splitlines(), 1):
         words = line.partition("#")[0].split()
-        if words and len(line) <= LONGEST_LINE:
+        if words:
             try:
                 names.update(dict.fromkeys(expand(words[0])))
             except NodesError as error:

@@ -19,6 +19,7 @@ SCALE = 1.4826
 FLOORS = {"s": 0.5}
 FLOOR = 0.05
 LEAST = {"s": 1.0}  # seconds
+MOST_SHARE = 1e6  # a number that is nonsense is told as one, and is still a number
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,11 @@ def _odd(values: list[tuple[str, float]], usual: float, unit: str, better: str) 
             yield node
 
 
+def _share(value: float, usual: float) -> float:
+    share = (value - usual) / usual if usual else 0.0
+    return max(min(share, MOST_SHARE), -MOST_SHARE)
+
+
 def outliers(found: Iterable[Spread]) -> list[Outlier]:
     """Return the numbers that are worse than their peers', the farthest first."""
     told = [
@@ -99,7 +105,7 @@ def outliers(found: Iterable[Spread]) -> list[Outlier]:
             value=value,
             usual=one.usual,
             unit=one.unit,
-            share=(value - one.usual) / one.usual if one.usual else 0.0,
+            share=_share(value, one.usual),
         )
         for one in found
         for node, value in one.values

@@ -19,13 +19,13 @@ from gpucheck.fleet.classes import MUST
 from gpucheck.fleet.nodes import natural
 from gpucheck.fleet.offenders import Offender, offenders
 from gpucheck.fleet.outliers import Outlier, Spread, outliers, spreads
-from gpucheck.fleet.pile import PileError
+from gpucheck.fleet.runs import PileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from gpucheck.fleet.one import Entry
-    from gpucheck.fleet.pile import Pile, Run, Trouble
+    from gpucheck.fleet.runs import Pile, Run, Trouble
     from gpucheck.policy import Requirement
 
 # In the order in which they are told. Reports say the first four, the launcher's events the others.

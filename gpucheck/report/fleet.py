@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from gpucheck import __version__
+from gpucheck.fleet.flat import figure
 from gpucheck.fleet.nodes import shown
 from gpucheck.report.screen import Piece
 
@@ -101,11 +102,6 @@ def _deviation(one: Deviation) -> Iterator[Line]:
     if one.also:
         more = f" and {len(one.also) - 4} more" if len(one.also) > 4 else ""
         yield (Piece(f"     the same nodes: {'; '.join(one.also[:4])}{more}", "dim"),)
-
-
-def figure(value: float) -> str:
-    """Return a number with four digits, large ones in full."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def slow(one: Outlier) -> str:

@@ -7,9 +7,10 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from gpucheck import __version__
+from gpucheck.fleet.flat import figure
 from gpucheck.fleet.nodes import shown
 from gpucheck.report.cleaning import clean
-from gpucheck.report.fleet import WORDS, figure, headline, left_out, offences, sentence, slow
+from gpucheck.report.fleet import WORDS, headline, left_out, offences, sentence, slow
 from gpucheck.report.fleet_files import why
 from gpucheck.report.html import POLICY, VERDICTS
 from gpucheck.report.html_style import STYLE

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+from gpucheck.fleet.launch import signals
 from gpucheck.fleet.launch.job import Job
 from gpucheck.fleet.launch.states import INTERRUPTED, End, LaunchError, State
 from gpucheck.record import record
@@ -136,7 +136,7 @@ def run(plan: Plan, folder: Folder, watch: Told) -> dict[str, End]:
     folder.event(None, "begin", nodes=len(wanted))
     try:
         if wanted:
-            asyncio.run(_engine(plan, wanted, folder, told))
+            signals.run(_engine(plan, wanted, folder, told))
     except (KeyboardInterrupt, SystemExit):
         folder.event(None, INTERRUPTED, ended=len(ends))
         raise

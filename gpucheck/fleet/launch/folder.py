@@ -58,6 +58,7 @@ class Folder:
         with self._writing():
             self.path.mkdir(parents=True, exist_ok=True)
             if any(entry.name != LOCK for entry in self.path.iterdir()):
+                (self.path / LOCK).unlink(missing_ok=True)  # ours, in somebody else's folder
                 raise LaunchError(f"--out {self.path}: is not empty, and no run's folder")
             (self.path / NODES).mkdir(exist_ok=True)
             content = {"schema_version": SCHEMA_VERSION, **manifest}

@@ -17,6 +17,7 @@ KILL_AFTER = 2.0  # seconds past the node's deadline: SIGKILL from outside, shou
 LISTEN_AFTER = 3.0  # seconds past that: the launcher gives the node up
 CONNECT = 10.0  # seconds for a connection
 DEFAULT_DEADLINE, SMOKE_DEADLINE = 30.0, 300.0
+FANOUT = 64  # nodes at a time
 SCRIPTS = ("gpucheck", "gpucheck-doctor")  # of pyproject.toml
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 FRAMEWORKS = {"torch": "torch", "pytorch": "torch", "tf": "tensorflow", "tensorflow": "tensorflow", "all": "all"}
@@ -44,7 +45,7 @@ class Job:
     command: tuple[str, ...]
     smoke: tuple[str, ...] = ()
     deadline: float = DEFAULT_DEADLINE
-    fanout: int = 64
+    fanout: int = FANOUT
     redact: bool = False
     diagnostics: str | None = None
 

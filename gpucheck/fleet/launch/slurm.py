@@ -24,6 +24,19 @@ CLOSED = {
     "no_respond",
 }  # fmt: skip
 BUSY = {"allocated", "alloc"}
+# In these not even a job that is there already runs on.
+GONE = {
+    "down",
+    "error",
+    "unknown",
+    "powered_down",
+    "powering_down",
+    "powering_up",
+    "future",
+    "inval",
+    "no_respond",
+}
+RESERVED = {"maint", "reserved"}
 SAYS_GPUS = ("--gres", "--gpus", "-G", "--gpus-per-node", "--gpus-per-task", "--tres-per-task", "--tres-per-node")
 
 
@@ -43,14 +56,16 @@ class SlurmNode:
     gpus: int
     reason: str
 
-    def closed(self, *, inside: bool) -> str | None:
+    def closed(self, *, inside: bool, reserved: bool = False) -> str | None:
         """Say why no work can be given to it, or None.
 
         Args:
             inside: Whether this is an allocation's own step.
+            reserved: Whether a reservation is asked for.
         """
         plain = self.state.rstrip(FLAGS).lower()
-        if plain in CLOSED or self.state.endswith("*"):
+        shut = GONE if inside else CLOSED - RESERVED if reserved else CLOSED
+        if plain in shut or self.state.endswith("*"):
             hint = f": {self.reason}" if self.reason else ""
             return f"Slurm: {self.state}{hint} (--via ssh reaches it)"
         if plain in BUSY and not inside:
@@ -110,6 +125,11 @@ def constrained() -> bool:
 def inside(environment: Mapping[str, str], arguments: Iterable[str]) -> bool:
     """Whether srun starts a step of an allocation that is there already."""
     return "SLURM_JOB_ID" in environment or any(one.split("=")[0] == "--jobid" for one in arguments)
+
+
+def reserved(environment: Mapping[str, str], arguments: Iterable[str]) -> bool:
+    """Whether a reservation is asked for."""
+    return "SLURM_RESERVATION" in environment or any(one.split("=")[0] == "--reservation" for one in arguments)
 
 
 def with_gpus(number: int, arguments: Sequence[str]) -> list[str]:

@@ -57,7 +57,8 @@ def command(nodes: Sequence[str], job: Job, folder: Path, token: str, more: Sequ
     count = len(nodes)
     minutes = math.ceil((job.patience + count * PER_NODE) / 60) + 1
     return [
-        "srun", f"--nodes={count}", f"--ntasks={count}", "--ntasks-per-node=1", f"--nodelist={fold(nodes)}",
+        "srun", f"--nodes={count}", f"--ntasks={count}", "--ntasks-per-node=1",
+        f"--nodelist={fold(nodes, tails=False)}",
         "--export=NONE", "--kill-on-bad-exit=0", "--wait=0", "--chdir=/", "--job-name=gpucheck", "--mpi=none",
         "--cpu-bind=none", f"--time={minutes}", *more,
         *job.guarded(None, "--out", str(folder.absolute()), "--token", token, "--framed", "--lifeline"),
@@ -74,11 +75,11 @@ async def launch(
     """Run one srun for the nodes with the same number of GPUs; those that Slurm has closed are unreachable."""
     if folder is None:
         raise LaunchError("--via srun needs the run's folder")
-    inside = slurm.inside(os.environ, arguments)
+    inside, reserved = slurm.inside(os.environ, arguments), slurm.reserved(os.environ, arguments)
     constrained = slurm.constrained()
     groups: dict[int, list[str]] = {}
     for name, node in slurm.known(nodes).items():
-        why = node.closed(inside=inside)
+        why = node.closed(inside=inside, reserved=reserved)
         if why is not None:
             told(End(node=name, state=State.UNREACHABLE, reason=why))
         else:
