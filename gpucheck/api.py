@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gpucheck import probe
 from gpucheck.diagnosis import diagnose
 from gpucheck.findings import NOTEBOOK, FailOn
-from gpucheck.matrix import Matrix, MatrixError
+from gpucheck.matrix.opening import open_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -239,19 +239,3 @@ def read_requirements(texts: Sequence[str]) -> list[Callable[[Facts], CheckResul
 
     wanted = [policy.parse_requirement(text) for text in texts]
     return [lambda facts, one=one: policy.judged([one], facts)[0] for one in wanted]  # type: ignore[misc]
-
-
-def open_matrix(overlay: Path | None = None) -> Matrix:
-    """Return the matrix; the user's own rows are read as a whole first, so that a bad one is told at once.
-
-    Raises:
-        MatrixError: A row of the user's own cannot be used.
-    """
-    rows = Matrix(overlay=overlay)
-    if overlay is not None:
-        from gpucheck.matrix.validate import problems
-
-        found = problems(overlay, overlay=True)
-        if found:
-            raise MatrixError(f"--matrix {overlay}: {found[0]}")
-    return rows

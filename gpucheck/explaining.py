@@ -8,10 +8,10 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gpucheck.api import open_matrix
 from gpucheck.diagnosis import diagnose
 from gpucheck.facts import Diagnostic
 from gpucheck.findings import FailOn
+from gpucheck.matrix.opening import open_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpucheck import fixes, probe
-from gpucheck.api import open_matrix
 from gpucheck.diagnosis import diagnose
 from gpucheck.findings import Severity
+from gpucheck.matrix.opening import open_matrix
 from gpucheck.record import record
 
 if TYPE_CHECKING:

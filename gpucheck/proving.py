@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gpucheck import probe
-from gpucheck.api import open_matrix, read_requirements
+from gpucheck.api import read_requirements
 from gpucheck.diagnosis import diagnose
 from gpucheck.facts import Observation
 from gpucheck.findings import FailOn, Severity
+from gpucheck.matrix.opening import open_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -6,8 +6,9 @@ import datetime
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gpucheck import api, explaining, probe
+from gpucheck import explaining, probe
 from gpucheck.findings import FailOn
+from gpucheck.matrix.opening import open_matrix
 from gpucheck.memory import baseline as accepting
 from gpucheck.memory import snapshot as snapshots
 from gpucheck.record import record
@@ -70,7 +71,7 @@ def read_machine(text: str | bytes | Excerpt, name: str, matrix: Path | None = N
     Raises:
         ValueError: It cannot be read, or nothing in it tells of a machine.
     """
-    facts = explaining.read(text, name, api.open_matrix(matrix))
+    facts = explaining.read(text, name, open_matrix(matrix))
     told = (facts.gpus, facts.packages, facts.pci_cards, facts.driver.version, facts.driver.module_version,
             facts.interpreter.version, facts.system.os)  # fmt: skip
     versions = [one.version for one in facts.frameworks]
@@ -88,7 +89,7 @@ def difference(old: Facts, new: Facts, matrix: Path | None = None) -> Difference
     from gpucheck.memory.diff import compare
 
     notes = [run.error for facts in (old, new) for run in facts.probes if run.name == "reading" and run.error]
-    found = compare(old, new, api.open_matrix(matrix), Redactor())
+    found = compare(old, new, open_matrix(matrix), Redactor())
     return replace(found, notes=tuple(notes))
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpucheck import fixes, probe
-from gpucheck.api import open_matrix
 from gpucheck.diagnosis import diagnose
 from gpucheck.findings import Safety, Severity
 from gpucheck.fixes.lasting import installer, packages, places, settings, target
 from gpucheck.fixes.lasting.entry import BEGUN, JournalError
 from gpucheck.fixes.lasting.journal import Journal
 from gpucheck.launch import known_slugs
+from gpucheck.matrix.opening import open_matrix
 from gpucheck.record import record
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from conftest import VALIDATOR
 
-from gpucheck.api import open_matrix
 from gpucheck.diagnosis import diagnose
 from gpucheck.facts import AllReduce, DistributedRun, Driver, Facts, Rank, from_json, seen, to_json
+from gpucheck.matrix.opening import open_matrix
 from gpucheck.report import document, ranks
 from gpucheck.report.cleaning import Redactor
 from gpucheck.report.screen import lines

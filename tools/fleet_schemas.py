@@ -10,9 +10,9 @@ from gpucheck.fleet.changes import FleetChange
 from gpucheck.fleet.contract import SCHEDULER
 from gpucheck.fleet.drift import Deviation
 from gpucheck.fleet.offenders import Offender
+from gpucheck.fleet.outcomes import OUTCOMES, Outcome
 from gpucheck.fleet.outliers import Outlier
 from gpucheck.fleet.runs import Trouble
-from gpucheck.fleet.summary import OUTCOMES, Outcome
 
 TEXT, COUNT = {"type": "string"}, {"type": "integer", "minimum": 0}
 NAMES = {"type": "array", "items": TEXT}

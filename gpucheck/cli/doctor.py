@@ -97,8 +97,9 @@ def doctor(
             raise typer.BadParameter("--from and --deep exclude each other: another machine cannot be asked")
         from gpucheck import explaining
         from gpucheck.cli.reading import content_of
+        from gpucheck.matrix.opening import open_matrix
 
-        facts = explaining.read(content_of(str(source), "--from"), str(source), api.open_matrix(matrix))
+        facts = explaining.read(content_of(str(source), "--from"), str(source), open_matrix(matrix))
     report = api.doctor(
         python,
         facts=facts,

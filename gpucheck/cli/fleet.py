@@ -171,7 +171,7 @@ def diff(
         gpucheck fleet diff runs/yesterday runs/today --format json
     """
     from gpucheck.fleet.changes import compare
-    from gpucheck.fleet.summary import outcomes
+    from gpucheck.fleet.outcomes import outcomes
     from gpucheck.report import fleet_changes, text
 
     if "-" in (old, new):

@@ -97,11 +97,11 @@ def _report(
 
 
 def _trained(facts: Facts, frameworks: tuple[str, ...], deadline: float) -> Facts:
-    from gpucheck import api
+    from gpucheck.matrix.opening import open_matrix
     from gpucheck.proving import recogniser
     from gpucheck.smoketest import Request, train_all
 
-    recognise = recogniser(api.open_matrix())
+    recognise = recogniser(open_matrix())
     runs: list[SmokeRun] = []
     for framework in frameworks:
         wanted = Request(framework=framework, deadline=deadline)

@@ -59,9 +59,10 @@ def show(
         gpucheck matrix show torch 2.9
         gpucheck matrix show gpus "RTX 3090"
     """
-    from gpucheck import api, tables
+    from gpucheck import tables
+    from gpucheck.matrix.opening import open_matrix
 
-    rows = api.open_matrix(matrix)
+    rows = open_matrix(matrix)
     found = list(tables.select(rows, subject, name))
     _tables(found, rows.date.isoformat(), form, color)
 
@@ -81,9 +82,10 @@ def info(
         gpucheck matrix info
         gpucheck matrix info --months 12
     """
-    from gpucheck import api, tables
+    from gpucheck import tables
+    from gpucheck.matrix.opening import open_matrix
 
-    rows = api.open_matrix(matrix)
+    rows = open_matrix(matrix)
     _tables(list(tables.inventory(rows, months)), rows.date.isoformat(), form, color)
 
 

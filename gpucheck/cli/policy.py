@@ -44,7 +44,7 @@ def init(
         gpucheck policy init
         gpucheck policy init -o - --from report.json
     """
-    from gpucheck import api, explaining, probe
+    from gpucheck import explaining, probe
     from gpucheck.policy.writing import first_policy
 
     to_file = str(output) != "-"
@@ -52,8 +52,9 @@ def init(
         _check_free(output)
     if source is not None:
         from gpucheck.cli.reading import content_of
+        from gpucheck.matrix.opening import open_matrix
 
-        facts = explaining.read(content_of(str(source), "--from"), str(source), api.open_matrix())
+        facts = explaining.read(content_of(str(source), "--from"), str(source), open_matrix())
     else:
         facts = probe.gather(python)
     text = first_policy(facts)

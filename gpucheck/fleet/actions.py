@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpucheck.fleet.nodes import natural, shown
+from gpucheck.fleet.outcomes import ABSENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from gpucheck.fleet.outcomes import Outcome
     from gpucheck.fleet.runs import Run
-    from gpucheck.fleet.summary import Outcome
 
 # What nodes with a root cause need; of other causes the finding's own way out is told.
 NEEDS = {
@@ -32,14 +33,6 @@ NEEDS = {
     "permission-denied": "rights on the device nodes",
     "cpu-only-build": "a framework that is built for CUDA",
     "cudnn-version-mismatch": "one cuDNN",
-}
-# What became of nodes of which there is no report, and what to do.
-ABSENT = {
-    "timeout": ("did not answer in time", "look at them by hand: a hanging file system or driver"),
-    "unreachable": ("cannot be reached", "see whether they are up, and in the scheduler's list"),
-    "crashed": ("crashed on the way", "run `gpucheck doctor` there"),
-    "no-report": ("have not reported", "run the fleet again for them"),
-    "inconclusive": ("could not be judged", "run `gpucheck doctor -v` there"),
 }
 
 
@@ -104,9 +97,3 @@ def _many(nodes: tuple[str, ...]) -> str:
 
 def _have(nodes: tuple[str, ...]) -> str:
     return "has" if len(nodes) == 1 else "have"
-
-
-def unreported(outcome: str) -> str | None:
-    """Return why there is no report, where nobody has said it."""
-    said = ABSENT.get(outcome)
-    return said[0].replace("have ", "has ") if said else None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gpucheck.fleet.one import Entry
-    from gpucheck.fleet.summary import Outcome
+    from gpucheck.fleet.outcomes import Outcome
 
 LEAST = 0.05  # of a number's median over the nodes that both runs have; times vary more
 LEAST_TIME = 0.5

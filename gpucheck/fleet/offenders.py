@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gpucheck.fleet.outcomes import Outcome
     from gpucheck.fleet.runs import Pile
-    from gpucheck.fleet.summary import Outcome
 
 FEWEST = 2  # runs in which a node failed
 FINE = ("ok", "skip")

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gpucheck.fleet import drift
-from gpucheck.fleet.actions import Action, actions, unreported
+from gpucheck.fleet.actions import Action, actions
 from gpucheck.fleet.classes import MUST
-from gpucheck.fleet.nodes import natural
 from gpucheck.fleet.offenders import Offender, offenders
+from gpucheck.fleet.outcomes import OUTCOMES, Outcome, outcomes
 from gpucheck.fleet.outliers import Outlier, Spread, outliers, spreads
 from gpucheck.fleet.runs import PileError
 
@@ -28,34 +28,8 @@ if TYPE_CHECKING:
     from gpucheck.fleet.runs import Pile, Run, Trouble
     from gpucheck.policy import Requirement
 
-# In the order in which they are told. Reports say the first four, the launcher's events the others.
-OUTCOMES = ("ok", "fail", "inconclusive", "skip", "crashed", "timeout", "unreachable", "no-report")
-OF_REPORTS = {0: "ok", 1: "fail", 2: "crashed", 3: "inconclusive"}
 COMPLETE, UNIFORM = "complete", "uniform"
 DEMANDS = (COMPLETE, UNIFORM)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one node.
-
-    Attributes:
-        node: Its name.
-        outcome: One of `OUTCOMES`.
-        reason: Why, where it is not ok.
-        slugs: Its root causes.
-        source: Where its report is.
-        seconds: How long it took.
-        expected: Whether it is in the list of expected nodes; True where there is none.
-    """
-
-    node: str
-    outcome: str
-    reason: str | None = None
-    slugs: tuple[str, ...] = ()
-    source: str | None = None
-    seconds: float | None = None
-    expected: bool = True
 
 
 @dataclass(frozen=True)
@@ -176,31 +150,6 @@ def collect(
         foreign=run.foreign,
         golden=golden.name if golden is not None else None,
     )
-
-
-def outcomes(run: Run, expected: Sequence[str] | None) -> tuple[Outcome, ...]:
-    """Return what became of each node that was expected, or that has reported, or that the launcher names."""
-    listed = set(expected) if expected is not None else None
-    damaged = {one.node for one in run.troubles if one.node is not None}
-    names = sorted({*run.entries, *(listed or ()), *run.states, *damaged}, key=natural)
-    wrong: dict[str | None, str] = {one.node: one.what for one in run.troubles}
-    return tuple(_outcome(run, name, wrong.get(name), listed is None or name in listed) for name in names)
-
-
-def _outcome(run: Run, name: str, wrong: str | None, expected: bool) -> Outcome:
-    entry = run.entries.get(name)
-    state, reason = run.states.get(name, (None, None))
-    if entry is None:
-        known = state is not None and state not in ("ok", "fail")
-        outcome = "no-report" if state == "interrupted" or not known else str(state)
-        return Outcome(name, outcome, wrong or reason or unreported(outcome), expected=expected)
-    outcome = "skip" if entry.skipped or state == "skip" else OF_REPORTS.get(entry.status, "fail")
-    why = None if outcome == "ok" else ", ".join(entry.roots or entry.slugs) or entry.verdict
-    if entry.unmet[0]:
-        outcome, why = "fail", f"does not meet {', '.join(entry.unmet[0])}"
-    elif entry.unmet[1] and outcome == "ok":
-        outcome, why = "inconclusive", f"not known: {', '.join(entry.unmet[1])}"
-    return Outcome(name, outcome, why, entry.roots, entry.source, entry.seconds, expected)
 
 
 def _demands(

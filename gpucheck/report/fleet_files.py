@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from xml.etree.ElementTree import Element
 
-    from gpucheck.fleet.summary import FleetReport, Outcome
+    from gpucheck.fleet.outcomes import Outcome
+    from gpucheck.fleet.summary import FleetReport
 
 SIGNS = {"healthy": "✅", "problem": "❌", "inconclusive": "❔"}
 MOST_NODES = 500  # rows of the table of nodes that are not ok
