@@ -49,7 +49,7 @@ SLUGS = (
     "python-version-unsupported", "removed-api", "rocm-build", "secure-boot-module-signature", "shadowed-module",
     "shared-memory-too-small", "silent-cpu-fallback", "tensorflow-not-installed", "tensorrt-warning",
     "torch-not-installed", "torch-torchvision-mismatch", "uncorrectable-ecc", "visible-devices-hides-gpu",
-    "visible-devices-late", "windows-native-tf", "wsl-driver-setup", "xid-error",
+    "visible-devices-late", "windows-native-tf", "wrong-interpreter", "wsl-driver-setup", "xid-error",
 )  # fmt: skip
 
 
