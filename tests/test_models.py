@@ -131,8 +131,10 @@ def test_a_cross_validation(gpucheck, framework: str) -> None:
     assert "±" in screen
 
 
+# The shortest two in make test, all of them in make test-all.
+SHORT = {("torch", "conv8-sgd"), ("torch", "cnn-128")}
 QUICK = [
-    pytest.param(framework, model, marks=pytest.mark.slow if framework == "tf" else ())
+    pytest.param(framework, model, marks=() if (framework, model) in SHORT else pytest.mark.slow)
     for framework in FRAMEWORKS
     for model in MODELS
     if model != "reference"
