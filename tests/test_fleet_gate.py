@@ -270,7 +270,8 @@ def test_a_slow_controller_takes_nobody_out_unseen(gate: Gate) -> None:
     gate.controller.answer(slow=1.5)
     ran = gate("slurm-prolog", "--act", "--patience", "5s", *BROKEN)
     assert (ran.status, gate.controller.reasons()) == (0, {})
-    assert "the controller is too slow to take a node out within the cap" in ran.err
+    # A machine that is slow itself may not even come so far.
+    assert "the controller is too slow" in ran.err or "no answer within" in ran.err
 
 
 def test_who_stands_beyond_the_cap_steps_back_at_the_next_check(gate: Gate) -> None:
