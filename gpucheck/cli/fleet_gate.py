@@ -12,7 +12,7 @@ import typer
 
 from gpucheck import __version__
 from gpucheck.cli.common import MatrixOption, RequireOption
-from gpucheck.cli.gating import DiagnosticsOption, PolicyOption, ProfileOption
+from gpucheck.cli.gating import DiagnosticsOption, ProfileOption
 
 if TYPE_CHECKING:
     from gpucheck.findings import Report
@@ -30,7 +30,10 @@ def gate(
     act: Annotated[
         bool, typer.Option("--act", help="Drain the node, and resume what gpucheck drained; else only say so.")
     ] = False,
-    policy: PolicyOption = None,
+    policy: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="FILE", help="What every node must meet; none is looked for."),
+    ] = None,
     profile: ProfileOption = None,
     require: RequireOption = None,
     diagnostics: DiagnosticsOption = None,

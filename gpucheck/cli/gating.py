@@ -32,7 +32,7 @@ PolicyOption = Annotated[
     typer.Option(
         "--policy",
         metavar="FILE",
-        help="The policy; default: the nearest gpucheck.toml, or pyproject.toml with [tool.gpucheck].",
+        help="The policy; default: the nearest gpucheck.toml, or pyproject.toml with a table tool.gpucheck.",
         rich_help_panel=PANEL,
     ),
 ]
