@@ -329,8 +329,15 @@ def by_ray(python: str, cluster: dict, *words: object) -> subprocess.CompletedPr
                           capture_output=True, text=True, env=environment, check=False, timeout=300)  # fmt: skip
 
 
-def test_ray_names_five_faults(ray_python: str, ray_cluster: dict, tmp_path: Path) -> None:
-    faults = {"r1": "hang", "r2": "die", "r4": "deaf", "r5": "half", "r7": "wrong"}
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"r1": "hang", "r2": "die", "r4": "deaf", "r5": "half", "r7": "wrong"},
+        {"r0": "garbage", "r2": "two", "r3": "full", "r6": "exit"},
+    ],
+    ids=lambda faults: "-".join(faults.values()),
+)
+def test_ray_names_the_faults(ray_python: str, ray_cluster: dict, tmp_path: Path, faults: dict[str, str]) -> None:
     stub = Stub(tmp_path, faults)
     ran = by_ray(ray_python, ray_cluster, "-w", "r[0-7]", "--command", stub.path, "--deadline", "6s", "--out",
                  tmp_path / "run")  # fmt: skip
