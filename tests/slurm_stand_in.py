@@ -18,7 +18,7 @@ if words[:1] == ["show"]:
         sys.exit(f"Node {{words[2]}} not found")
     for node, (state, since, reason) in nodes.items():
         if words[1] == "nodes" or node == words[2]:
-            flag = "IDLE+DRAIN" if state == "drained" else "IDLE"
+            flag = {{"drained": "IDLE+DRAIN", "idle": "IDLE"}}.get(state, state)
             told = f" Reason={{reason}} [root@{{since}}]" if reason else ""
             print(f"NodeName={{node}} Arch=x86_64 Gres={gres} State={{flag}} ThreadsPerCore=1{{told}}")
 elif words[:1] == ["update"]:
@@ -50,6 +50,10 @@ class Controller:
         self.state.write_text(
             json.dumps({**(json.loads(self.state.read_text()) if self.state.exists() else {}), **nodes})
         )
+
+    def all(self) -> dict[str, list[str]]:
+        """Return every node's state, since when, and why."""
+        return json.loads(self.state.read_text())
 
     def reasons(self) -> dict[str, str]:
         """Return the reason of every node that is drained."""

@@ -187,7 +187,7 @@ def test_a_lost_gpu_drains_until_it_is_back(gate: Gate, stub) -> None:
 def test_the_reasons_of_others_are_left(gate: Gate) -> None:
     texts = {"n1": "fan broken", "n2": "gpucheck: gpu-lost: GPU 1 (gpucheck)"}
     gate.controller.put({node: ["drained", "2026-11-01T00:00:00", text] for node, text in texts.items()})
-    assert "drained already, by others: fan broken" in gate("slurm-health", "--act", *BROKEN).err
+    assert "others have taken it out: fan broken" in gate("slurm-health", "--act", *BROKEN).err
     assert gate("slurm-health", "--act", *SOUND).err == ""
     told = gate("slurm-health", "--act", *SOUND, node="n2")  # no GPU here, so nobody can say that it is not lost
     assert "still drained: gpu-lost is not certainly gone" in told.err
@@ -226,11 +226,15 @@ def test_many_at_once_stop_at_the_cap(gate: Gate) -> None:
         (("--diagnostics", "wrong.toml"), "not known: hardware-diagnostics-passed: wrong.toml: "),
         (("--nope",), "No such option"),
         (("--cap", "much"), "--cap 'much'"),
+        (("--patience", "5s"), "at least 8s"),
+        (("--diagnostics", "damaged.json"), "not known: hardware-diagnostics-passed: "),
         (("--budget", "1s", "--require", "python<3"), ""),
     ],
 )
 def test_what_is_no_certainty_drains_nobody(gate: Gate, place: str, words: tuple[str, ...], said: str) -> None:
     write(gate.folder / "wrong.toml", 'fail-on = "error"\nrequired = 4\n')
+    damaged = {"check_ids": [{}], "max_severity": {"a": 1}, "entities": {"gpu": 0}}
+    write(gate.folder / "damaged.json", json.dumps({"overall_severity": "critical", "x": [damaged]}))
     ran = gate(place, "--act", *words)
     if "--budget" in words:  # in time or not, and then it is certain
         assert ran.status == (SHUT if place == "slurm-prolog" and gate.controller.reasons() else 0)
@@ -267,8 +271,8 @@ def test_a_dead_controller_is_logged(gate: Gate) -> None:
 
 
 def test_a_slow_controller_takes_nobody_out_unseen(gate: Gate) -> None:
-    gate.controller.answer(slow=1.5)
-    ran = gate("slurm-prolog", "--act", "--patience", "5s", *BROKEN)
+    gate.controller.answer(slow=2)
+    ran = gate("slurm-prolog", "--act", "--patience", "8s", *BROKEN)
     assert (ran.status, gate.controller.reasons()) == (0, {})
     # A machine that is slow itself may not even come so far.
     assert "the controller is too slow" in ran.err or "no answer within" in ran.err
@@ -310,6 +314,28 @@ def test_an_interrupted_check_forgets_what_it_knew(gate: Gate) -> None:
     one.kill()
     one.wait()
     assert json.loads(path.read_text())["drained"] is None
+
+
+@pytest.mark.parametrize("state", ["DOWN", "IDLE+FAIL", "IDLE+REBOOT_REQUESTED"])
+def test_the_reason_of_a_node_that_is_out_for_others_is_not_overwritten(gate: Gate, state: str) -> None:
+    gate.controller.put({"n1": [state, "2026-11-01T00:00:00", "bad PSU, RMA 4711"]})
+    ran = gate("slurm-health", "--act", *BROKEN)
+    assert "others have taken it out: bad PSU, RMA 4711" in ran.err
+    assert gate.controller.all()["n1"] == [state, "2026-11-01T00:00:00", "bad PSU, RMA 4711"]
+    assert gate("slurm-prolog", "--act", *BROKEN).status == SHUT  # it is out, whoever has said so
+
+
+def test_a_second_trouble_must_be_gone_too(gate: Gate, stub) -> None:
+    assert gate("slurm-health", "--act", env=stub("gpu.1.fail.*=15")).status == 0
+    second = gate("slurm-health", "--act", env=stub("gpu.0.remap.corr=0", "gpu.0.remap.failure=1"))
+    assert (second.status, second.err) == (0, "")
+    assert "uncorrectable-ecc" in (gate.folder / "state-n1/gate.json").read_text()
+    assert gate.controller.reasons()["n1"].startswith("gpucheck: gpu-lost: ")
+    unread = stub("gpu.*.fail.nvmlDeviceGetRemappedRows=999", "gpu.*.fail.nvmlDeviceGetTotalEccErrors=999")
+    told = gate("slurm-health", "--act", env=unread)
+
+    assert "still drained: uncorrectable-ecc is not certainly gone" in told.err
+    assert "n1" in gate.controller.reasons()
 
 
 def test_a_node_without_gpus_in_slurm_is_not_drained_for_its_display_card(gate: Gate, stub) -> None:

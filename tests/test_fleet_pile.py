@@ -99,10 +99,12 @@ def test_logs_in_a_folder_are_read_and_others_left_alone(tmp_path: Path) -> None
     for number in (1, 2):
         framed = b"".join(frames(encoded(report(f"n{number}")), f"n{number}"))
         (tmp_path / f"job{number}.out").write_bytes(b"hello\n" + framed + b"bye\n")
+    with (tmp_path / "job2.out").open("a") as log:
+        log.write('{"level": "info"}\n' * 3_000)
     write(tmp_path / "notes.txt", "a\nb\nc\n")
     write(tmp_path / "other.json", '{"a": 1}')
     found = judged(tmp_path)
-    assert ([one.node for one in found.nodes], found.foreign) == (["n1", "n2"], 2)
+    assert ([one.node for one in found.nodes], found.foreign, found.troubles) == (["n1", "n2"], 2, ())
 
 
 def test_a_nonsensical_number_breaks_no_format(tmp_path: Path, capsys) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpucheck.checks.reading import evidence, gpu_name, working_gpus
 from gpucheck.checks.registry import Said, broken, check, holds, skipped, untold
-from gpucheck.findings import Confidence, Evidence, Finding, Fix, Severity
+from gpucheck.findings import Confidence, Evidence, Finding, Fix, Severity, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gpucheck.facts import Facts, Gpu
+    from gpucheck.facts import Fact, Facts, Gpu
     from gpucheck.matrix import Matrix
 
 ERROR_PAGES = "https://docs.nvidia.com/deploy/a100-gpu-mem-error-mgmt/error-recovery-and-response-flags.html"
@@ -37,8 +37,15 @@ def memory_sound(facts: Facts, _: Matrix) -> Iterator[Said]:
             yield broken(_worn_out(gpu))
         elif gpu.remap_pending.value or gpu.retirement_pending.value or gpu.ecc_uncorrected.value:
             yield broken(_wants_reset(gpu))
+        elif (blind := next(filter(_open, counted), None)) is not None:
+            yield untold(blind, gpu_name(gpu))
         else:
             yield holds("no uncorrectable error", gpu_name(gpu))
+
+
+def _open(fact: Fact[Any]) -> bool:
+    """Whether nobody could tell, of a card that does have such a thing."""
+    return not fact.known and untold(fact).status is Status.UNKNOWN
 
 
 def _worn_out(gpu: Gpu) -> Finding:

@@ -79,7 +79,7 @@ def gate(
         act=act,
         cap=read_cap(cap),
         budget=read_duration("--budget", budget),
-        patience=read_duration("--patience", patience),
+        patience=_patience(patience),
         max_age=read_duration("--max-age", max_age),
     )
 
@@ -95,6 +95,16 @@ def gate(
     store = kept.Store(cache or _state_folder(), kept.key(parts))
     enter = gates.health if place is Place.HEALTH else gates.prolog
     raise typer.Exit(enter(order, judge, store, lambda text: _log(order.node, text)))
+
+
+def _patience(text: str) -> float:
+    from gpucheck.fleet.gate.controller import LEAST
+    from gpucheck.fleet.launch.job import read_duration
+
+    seconds = read_duration("--patience", text)
+    if seconds < LEAST:
+        raise typer.BadParameter(f"--patience {text!r}: at least {LEAST:g}s; draining takes several questions")
+    return seconds
 
 
 def _policy(path: Path | None) -> list[str]:

@@ -81,7 +81,7 @@ def _expected(path: Path, run: Run) -> tuple[str, ...] | None:
         content = json.loads(path.read_bytes())
         listed = content["nodes"] if "nodes" in content else content["expected"]
         return tuple(expand(listed)) if isinstance(listed, str) else tuple(map(str, listed))
-    except (OSError, ValueError, KeyError, TypeError, NodesError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, NodesError) as error:
         run.troubles.append(Trouble(str(path), f"a damaged manifest: {str(error)[:80]}"))
         return None
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from gpucheck.fleet.one import Reader
 
+FOREIGN = ("no report of gpucheck", "garbage")
 BEGIN, END = b"{", b"}"  # lines of a document that was written over many lines
 
 
@@ -57,6 +58,9 @@ def _document(content: bytes, source: str, node: str | None, reader: Reader, run
     try:
         entry = reader.read(content, source, node)
     except DamagedError as error:
-        run.troubles.append(Trouble(source, str(error), node))
+        if node is None and str(error).startswith(FOREIGN):
+            run.foreign += 1  # JSON of another program
+        else:
+            run.troubles.append(Trouble(source, str(error), node))
         return
     run.add_as(entry, node or entry.name)

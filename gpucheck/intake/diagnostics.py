@@ -45,7 +45,16 @@ def diagnostics(text: str, source: str) -> Iterator[Diagnostic]:
             place = start.end()
             continue
         for one in _documents(document):
-            yield _dcgm(one, source) if any(key in one for key in MAIN) else _validation(one, source)
+            yield _read(one, source)
+
+
+def _read(document: dict[str, Any], source: str) -> Diagnostic:
+    ours = any(isinstance(document.get(key), dict) for key in MAIN)
+    try:
+        return _dcgm(document, source) if ours else _validation(document, source)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        what = f"it is damaged: {type(error).__name__}"
+        return Diagnostic(tool=DCGM if ours else VALIDATION, source=source, error=what)
 
 
 def _documents(document: Any) -> Iterator[dict[str, Any]]:
@@ -124,7 +133,7 @@ def _validation(document: dict[str, Any], source: str) -> Diagnostic:
         DiagnosticTest(
             name=_text(", ".join(map(str, one["check_ids"][:5]))) or "checks",
             status=VERDICTS.get(str(one["max_severity"]).lower(), "unknown"),
-            text=_text(f"{one.get('category', '')}: {', '.join(map(str, (one.get('entities') or [])[:8]))}"),
+            text=_text(f"{one.get('category', '')}: {_text(one.get('entities')) or ''}"),
         )
         for one in parts
     ]

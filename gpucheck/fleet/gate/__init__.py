@@ -17,7 +17,7 @@ from gpucheck.fleet.launch.states import LaunchError
 from gpucheck.record import record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from gpucheck.findings import Report
     from gpucheck.fleet.gate.kept import Store
@@ -65,16 +65,17 @@ def health(order: Order, judge: Callable[[], Report], store: Store, log: Callabl
         return OPEN
     before = store.read()
     drained = before.drained if before is not None else None
-    _keep(store, decision, None, log)  # not known any more, should we be ended in between
+    owed = tuple(dict.fromkeys((*store.owed(), *(slug for slug, _ in decision.drains))))
+    _keep(store, decision, None, owed, log)  # not known any more, should we be ended in between
     try:
         if decision.drains:
             drained = _take_out(order, decision, log)
         elif drained is not False:  # taken out by us, or not asked yet since the boot
-            drained = _give_back(order, decision, log)
+            drained = _give_back(order, decision, owed, log)
     except LaunchError as error:
         log(f"nothing more done: {error}")
         drained = None
-    _keep(store, decision, drained, log)
+    _keep(store, decision, drained, () if drained is False else owed, log)
     return OPEN
 
 
@@ -91,7 +92,8 @@ def prolog(order: Order, judge: Callable[[], Report], store: Store, log: Callabl
     if decision is None:
         return OPEN
     out = kept.drained if kept is not None else None
-    _keep(store, decision, None if decision.drains else out, log)
+    owed = tuple(dict.fromkeys((*store.owed(), *(slug for slug, _ in decision.drains))))
+    _keep(store, decision, None if decision.drains else out, owed, log)
     if not decision.drains:
         return OPEN
     try:
@@ -99,7 +101,7 @@ def prolog(order: Order, judge: Callable[[], Report], store: Store, log: Callabl
     except LaunchError as error:
         log(f"nothing more done: {error}")
         out = None
-    _keep(store, decision, out, log)
+    _keep(store, decision, out, () if out is False else owed, log)
     return SHUT if out else OPEN
 
 
@@ -145,15 +147,15 @@ def _take_out(order: Order, decision: Decision, log: Callable[[str], None]) -> b
     drains = _of_its_gpus(found, decision, log)
     if not drains:
         return found.ours
-    if found.drained and not found.ours:
-        log(f"drained already, by others: {found.reason}; {reason(drains)}")
-        return True
-    held = controller.step_back() if found.ours else controller.drain(drains)
-    if held is not None:
-        log(f"not drained: {held}; {reason(drains)}")
+    if found.theirs:
+        log(f"not drained: others have taken it out: {found.reason}; {reason(drains)}")
+        return found.out
+    out, why = controller.step_back() if found.ours else controller.drain(drains)
+    if why is not None:
+        log(f"not drained: {why}; {reason(drains)}")
     elif not found.ours:
         log(f"drained {order.node}: {reason(drains)}")
-    return held is None
+    return out
 
 
 def _of_its_gpus(found: Standing, decision: Decision, log: Callable[[str], None]) -> tuple[tuple[str, str], ...]:
@@ -166,8 +168,14 @@ def _of_its_gpus(found: Standing, decision: Decision, log: Callable[[str], None]
     return wanted
 
 
-def _give_back(order: Order, decision: Decision, log: Callable[[str], None]) -> bool:
+def _give_back(order: Order, decision: Decision, owed: Iterable[str], log: Callable[[str], None]) -> bool:
     """Give the node back where its troubles are certainly gone; return whether it is still out for our reasons.
+
+    Args:
+        order: What the gate may do.
+        decision: What was judged now.
+        owed: Troubles that it had since it was taken out, besides those of the reason.
+        log: Told what is done.
 
     Raises:
         LaunchError: The controller cannot be asked.
@@ -181,7 +189,7 @@ def _give_back(order: Order, decision: Decision, log: Callable[[str], None]) -> 
         if not order.act:
             log(f"would leave {order.node} as it is: nothing certain speaks against it")
         return False
-    left = [slug for slug in found.slugs if slug not in decision.sound]
+    left = [slug for slug in dict.fromkeys((*found.slugs, *owed)) if slug not in decision.sound]
     if left:
         log(f"still drained: {', '.join(left)} is not certainly gone")
         return True
@@ -193,7 +201,9 @@ def _give_back(order: Order, decision: Decision, log: Callable[[str], None]) -> 
     return False
 
 
-def _keep(store: Store, decision: Decision, drained: bool | None, log: Callable[[str], None]) -> None:
-    trouble = store.write(decision, drained)
+def _keep(
+    store: Store, decision: Decision, drained: bool | None, owed: tuple[str, ...], log: Callable[[str], None]
+) -> None:
+    trouble = store.write(decision, drained, owed)
     if trouble is not None:
         log(trouble)

@@ -22,8 +22,10 @@ PREFIX, MARK = "gpucheck: ", " (gpucheck)"  # of our reasons; what is not wholly
 LONGEST_REASON = 200
 SETTLED = 1.2  # seconds after which no other node gets the same time
 NEEDED = 5.0  # seconds that must be left for taking a node out and looking again
+LEAST = 8.0  # seconds that a visit must be given: three questions before
 ONE_ANSWER = 10.0  # seconds for one answer
 NAME, STATE = re.compile(r"\bNodeName=(\S+)"), re.compile(r"\bState=(\S+)")
+OUT = re.compile("DRAIN|DOWN|FAIL|REBOOT|MAINT")
 GRES = re.compile(r"\bGres=(\S+)")
 REASON = re.compile(r"\bReason=(.*?) \[[^\[\]@\s]*@([0-9T:.+-]+)\]")
 # slurmctld adds its own words behind a reason that stands there (node_mgr.c, set_node_reason).
@@ -70,13 +72,15 @@ class Standing:
     """How a node stands in its scheduler.
 
     Attributes:
-        drained: Whether it is taken out.
+        drained: Whether it is drained.
+        out: Whether it is out for any cause: drained, down, failing, about to reboot.
         reason: Why; empty: not told.
         since: When the reason was given, by the controller's clock.
         gpus: How many GPUs the scheduler gives to jobs there.
     """
 
     drained: bool
+    out: bool = False
     reason: str = ""
     since: str = ""
     gpus: int = 0
@@ -85,6 +89,11 @@ class Standing:
     def ours(self) -> bool:
         """Whether we have taken it out, and nobody else has said anything."""
         return self.drained and OURS.fullmatch(self.reason) is not None
+
+    @property
+    def theirs(self) -> bool:
+        """Whether others have taken it out, or have said something that a reason of ours would overwrite."""
+        return not self.ours and (self.out or bool(self.reason))
 
     @property
     def slugs(self) -> tuple[str, ...]:
@@ -96,7 +105,7 @@ class Standing:
 def reason(drains: tuple[tuple[str, str], ...]) -> str:
     """Return a reason in one line, as it stands in ``sinfo -R``: slugs, the first one's title, and our mark."""
     slugs = ", ".join(slug for slug, _ in drains)
-    title = re.sub(r"[^ -~]|[\"'\[\]@()]|(?<= ):", " ", drains[0][1])
+    title = re.sub(r"[^ -~]|[\"\[\]@()]|(?<= ):", " ", drains[0][1].replace("'", ""))
     return f"{PREFIX}{slugs}: {title}"[: LONGEST_REASON - len(MARK)].rstrip() + MARK
 
 
@@ -123,15 +132,22 @@ class Controller:
         told = self._ask("scontrol", "show", "node", self.node, "--oneliner")
         return dict(map(_read, told.splitlines()[:1])).get(self.node) or Standing(drained=False)
 
-    def drain(self, drains: tuple[tuple[str, str], ...]) -> str | None:
-        """Take the node out, unless as many are out as may be; return why not, or None.
+    def drain(self, drains: tuple[tuple[str, str], ...]) -> tuple[bool, str | None]:
+        """Take the node out, unless others have, or as many are out as may be.
+
+        Returns:
+            Whether it is out now; and, where it is not so by us, why.
 
         Raises:
             LaunchError: The controller cannot be asked, or does not answer in time.
         """
-        full = self._full()
-        if full is not None:
-            return full
+        nodes = self._nodes()
+        own = nodes.get(self.node, Standing(drained=False))
+        if own.theirs:
+            return own.out, f"others have taken it out: {own.reason}"
+        ours, most = self._ours(nodes)
+        if len(ours) >= most and self.node not in ours:
+            return False, _reached(ours, most)
         if self._left() < NEEDED:
             raise LaunchError("the controller is too slow to take a node out within the cap")
         self._ask("scontrol", "update", f"NodeName={self.node}", "State=DRAIN", f"Reason={reason(drains)}")
@@ -143,17 +159,24 @@ class Controller:
                 self.clear()
             raise
 
-    def step_back(self) -> str | None:
-        """Give the node, which we have taken out, back if it stands beyond the cap; return why, or None.
+    def step_back(self) -> tuple[bool, str | None]:
+        """Give the node, which we have taken out, back if it stands beyond the cap.
+
+        Returns:
+            As `drain` does.
 
         Raises:
             LaunchError: The controller cannot be asked, or does not answer in time.
         """
-        out, most = self._ours()
-        if self.node in out[:most]:
-            return None
+        nodes = self._nodes()
+        own = nodes.get(self.node, Standing(drained=False))
+        if own.theirs:
+            return own.out, f"others have taken it out: {own.reason}"
+        ours, most = self._ours(nodes)
+        if self.node in ours[:most]:
+            return True, None
         self.clear()
-        return _reached(out, most)
+        return False, _reached(ours, most)
 
     def clear(self) -> None:
         """Give the node back if it is ours; what else is wrong with it stays so (a node that is down).
@@ -164,16 +187,12 @@ class Controller:
         if self.standing().ours:
             self._ask("scontrol", "update", f"NodeName={self.node}", "State=UNDRAIN")
 
-    def _full(self) -> str | None:
-        out, most = self._ours()
-        return _reached(out, most) if len(out) >= most else None
+    def _nodes(self) -> dict[str, Standing]:
+        """Return how every node stands; `sinfo` leaves out those that are in no partition."""
+        return dict(map(_read, self._ask("scontrol", "show", "nodes", "--oneliner").splitlines()))
 
-    def _ours(self) -> tuple[list[str], int]:
-        """Return the nodes that we have taken out, the first one first, and how many these may be.
-
-        `sinfo` leaves out nodes that are in no partition.
-        """
-        nodes = dict(map(_read, self._ask("scontrol", "show", "nodes", "--oneliner").splitlines()))
+    def _ours(self, nodes: dict[str, Standing]) -> tuple[list[str], int]:
+        """Return the nodes that we have taken out, the first one first, and how many these may be."""
         out = sorted((one.since, name) for name, one in nodes.items() if one.ours)
         return [name for _, name in out], self.cap.of(len(nodes))
 
@@ -192,6 +211,7 @@ def _read(line: str) -> tuple[str, Standing]:
     name, state, why, gres = (pattern.search(line) for pattern in (NAME, STATE, REASON, GRES))
     return name[1] if name else "", Standing(
         drained=state is not None and "DRAIN" in state[1],
+        out=state is not None and OUT.search(state[1]) is not None,
         reason=why[1].strip() if why else "",
         since=why[2] if why else "",
         gpus=gpus(gres[1]) if gres else 0,

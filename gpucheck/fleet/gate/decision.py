@@ -22,7 +22,7 @@ UNMET, POLICY = "requirement-unmet", "policy"
 OF_THE_NODE = (
     "driver-missing", "driver-library-mismatch", "kernel-module-not-loaded", "nouveau-loaded",
     "secure-boot-module-signature", "gpu-unsupported-by-driver", "gpu-missing", "gpu-lost", "uncorrectable-ecc",
-    "fabric-manager", "mig-misconfigured", "xid-error", "hardware-diagnostic-failed", UNMET,
+    "hardware-diagnostic-failed", UNMET,
 )  # fmt: skip
 UNSURE = (Status.UNKNOWN, Status.CRASH)
 

@@ -68,30 +68,47 @@ class Store:
 
     def read(self) -> Kept | None:
         """Return the last decision; None: there is none that counts, or others could have written it."""
-        if self.key is None:
-            return None
+        content = self._content()
         try:
-            with os.fdopen(os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-                about = os.fstat(file.fileno())
-                if not stat.S_ISREG(about.st_mode) or _of_others(about) or _of_others(self.path.parent.stat()):
-                    return None
-                content: Any = json.loads(file.read(LARGEST))
             age = time.monotonic() - float(content["monotonic"])
-            if content["key"] != self.key or age < 0:
+            if self.key is None or content["key"] != self.key or age < 0:
                 return None
             drained = content["drained"]
             return Kept(
                 decision=from_json(content), age=age, drained=drained if drained is None else bool(drained)
             )
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError):
             return None
 
-    def write(self, decision: Decision, drained: bool | None) -> str | None:
-        """Keep a decision made now; return why that could not be done, which is no reason to fail."""
+    def owed(self) -> tuple[str, ...]:
+        """Return the troubles that the node had since we took it out, also before a reboot."""
+        found = self._content().get("owed")
+        return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
+
+    def _content(self) -> dict[str, Any]:
+        try:
+            with os.fdopen(os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+                about = os.fstat(file.fileno())
+                if not stat.S_ISREG(about.st_mode) or _of_others(about) or _of_others(self.path.parent.stat()):
+                    return {}
+                content: Any = json.loads(file.read(LARGEST))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def write(self, decision: Decision, drained: bool | None, owed: tuple[str, ...] = ()) -> str | None:
+        """Keep a decision made now; return why that could not be done, which is no reason to fail.
+
+        Args:
+            decision: The decision.
+            drained: Whether we have taken the node out; None: that is not known.
+            owed: Troubles that it had since.
+        """
         if self.key is None:
             return None
         # Monotonic time begins with the boot that the key names: a clock that is set does no harm.
-        content = {"key": self.key, "monotonic": time.monotonic(), "drained": drained, **to_json(decision)}
+        content = {"key": self.key, "monotonic": time.monotonic(), "drained": drained, "owed": list(owed),
+                   **to_json(decision)}  # fmt: skip
         part = self.path.with_name(f".{FILE}.{os.getpid()}")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -72,7 +72,7 @@ def from_manifest(content: dict[str, Any]) -> Plan:
             job=job,
             arguments=tuple(map(str, content["arguments"])),
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise LaunchError("--resume: the manifest does not have the form of one") from None
     if plan.via not in ENGINES or job.fanout < 1:
         raise LaunchError(f"--resume: the manifest names an engine that is not known: {plan.via}")

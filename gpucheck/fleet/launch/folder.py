@@ -76,7 +76,7 @@ class Folder:
             version, nodes = content["schema_version"], content["nodes"]
         except OSError as error:
             raise LaunchError(f"--resume: {path}: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise LaunchError(f"--resume: {path}: is no manifest of a run") from None
         if version != SCHEMA_VERSION or not isinstance(nodes, list):
             raise LaunchError(f"--resume: {path}: its schema is {version}, this gpucheck knows {SCHEMA_VERSION}")

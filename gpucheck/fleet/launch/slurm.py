@@ -89,6 +89,8 @@ def ask(*words: str, patience: float = PATIENCE) -> str:
         done = subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL, timeout=patience, check=False)
     except subprocess.TimeoutExpired:
         raise LaunchError(f"{words[0]}: no answer within {patience:.0f} s") from None
+    except OSError as error:
+        raise LaunchError(f"{words[0]}: cannot be started: {error.strerror}") from None
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise LaunchError(f"{words[0]}: {said[-1] if said else f'exit status {done.returncode}'}")
