@@ -51,6 +51,20 @@ def test_what_nvml_answers_of_health_and_use(machine: dict) -> None:
     print(driver["kernel_messages"])
 
 
+def test_the_gate_is_open_on_a_sound_machine(gpucheck, machine: dict, tmp_path: Path) -> None:
+    smi = ["nvidia-smi", "--query-gpu=vbios_version", "--format=csv,noheader"]
+    told = subprocess.run(smi, capture_output=True, text=True, check=True).stdout.split()
+    assert [gpu["vbios"]["value"] for gpu in machine["facts"]["gpus"]["value"]] == told
+    gate = gpucheck("fleet", "gate", "slurm-prolog", "--act", "--cache", tmp_path / "state")
+    print(gate.err, (tmp_path / "state/gate.json").read_text())
+    assert gate.status == 0
+    assert "not judged" not in gate.err, "two seconds do not suffice"
+    labels = gpucheck("doctor", "--format", "nfd").out
+    print(labels)
+    assert f"gpucheck.driver-version={machine['facts']['driver']['version']['value']}" in labels
+    assert gpucheck("doctor", "--format", "npd", "--exit-style", "npd").status == 0
+
+
 def test_deep_the_frameworks_agree_and_load_the_files_that_we_name(gpucheck, machine: dict) -> None:
     report = gpucheck("doctor", "--deep", *JSON).report
     asked = [one for one in report["facts"]["frameworks"] if one["installed"]["value"]]
