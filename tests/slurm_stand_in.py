@@ -27,6 +27,8 @@ elif words[:1] == ["update"]:
     since = time.strftime("%Y-%m-%dT%H:%M:%S")
     nodes[given["NodeName"]] = ["drained", since, given["Reason"]] if out else ["idle", "Unknown", ""]
     path.write_text(json.dumps(nodes))
+    if {dies}:
+        Path(sys.argv[0]).write_text("#!/bin/sh\\necho Unable to contact >&2; exit 1\\n")
 """
 
 
@@ -40,10 +42,12 @@ class Controller:
         self.put({f"n{number}": ["idle", "Unknown", ""] for number in range(nodes)})
         self.answer()
 
-    def answer(self, *, gres: str = "gpu:2", slow: float = 0.0) -> None:
-        """Answer so, after so many seconds."""
+    def answer(self, *, gres: str = "gpu:2", slow: float = 0.0, dies: bool = False) -> None:
+        """Answer so, after so many seconds, and perhaps never again after a change."""
         program = self.folder / "scontrol"
-        program.write_text(PROGRAM.format(python=sys.executable, state=str(self.state), gres=gres, slow=slow))
+        program.write_text(
+            PROGRAM.format(python=sys.executable, state=str(self.state), gres=gres, slow=slow, dies=dies)
+        )
         program.chmod(0o755)
 
     def put(self, nodes: dict[str, list[str]]) -> None:

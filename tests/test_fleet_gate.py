@@ -6,21 +6,18 @@ import json
 import os
 import shlex
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from conftest import COMMAND, ROOT, clean_environment, write
+from conftest import COMMAND, clean_environment, write
 from machine_data import load
 from slurm_stand_in import Controller
 
-from gpucheck.demands import read as read_demands
 from gpucheck.diagnosis import diagnose
 from gpucheck.findings import FailOn
-from gpucheck.fleet.gate import SHUT, kept
-from gpucheck.fleet.gate.controller import CapError, Standing, read_cap, reason
-from gpucheck.fleet.gate.decision import OF_THE_NODE, Decision, decide, from_json, to_json
+from gpucheck.fleet.gate import SHUT
+from gpucheck.fleet.gate.decision import Decision, decide
 from gpucheck.matrix import Matrix
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Slurm's nodes are POSIX systems")
@@ -51,112 +48,6 @@ class Gate:
 @pytest.fixture
 def gate(gpucheck, tmp_path: Path) -> Gate:
     return Gate(gpucheck, tmp_path)
-
-
-# What drains.
-
-
-@pytest.mark.parametrize(
-    ("title", "drains"),
-    [
-        ("health: a failed row remapping", ["uncorrectable-ecc"]),
-        ("health: a row remapping that waits for a reset", []),  # a warning
-        ("health: a GPU that has not joined the NVLink fabric", []),  # likely
-        ("diagnostics: a card that DCGM wants isolated", ["hardware-diagnostic-failed"]),
-        ("diagnostics: Health Validation finds a critical trouble", []),  # perhaps only a sensor that was not read
-        ("diagnostics: a verdict under the driver of before", []),  # unknown
-        ("health: an exclusive GPU with a program on it", []),  # somebody's own business
-    ],
-)
-def test_only_certain_errors_of_the_node_drain_it(title: str, drains: list[str]) -> None:
-    assert [slug for slug, _ in decision_on(title).drains] == drains
-
-
-def test_no_healthy_machine_and_no_broken_environment_drains_a_node() -> None:
-    for title in MACHINES:
-        decision = decision_on(title)
-        assert {slug for slug, _ in decision.drains} <= set(OF_THE_NODE)
-        assert not {slug for slug, _ in decision.drains} & set(decision.sound)
-        if title.startswith(("frameworks:", "packages:", "libraries:", "smoke:")):
-            assert {slug for slug, _ in decision.drains} <= {"gpu-unsupported-by-driver"}, title
-
-
-def test_what_was_not_looked_at_clears_nothing() -> None:
-    healthy, unread = (
-        decision_on("health: a healthy data-centre GPU, idle"),
-        decision_on("diagnostics: a verdict under the driver of before"),
-    )
-    assert {"gpu-lost", "driver-library-mismatch"} <= set(healthy.sound)
-    assert "uncorrectable-ecc" not in healthy.sound, "the kernel's log was not read"
-    assert "hardware-diagnostic-failed" not in healthy.sound, "no diagnostic was handed in"
-    assert "hardware-diagnostic-failed" not in unread.sound
-    assert any("hardware-diagnostics-passed" in line for line in unread.unsure)
-
-
-def test_an_undetermined_demand_drains_nobody_and_an_unmet_one_does() -> None:
-    facts = MACHINES["health: a GPU that is too hot"]  # how much memory it has was not told
-
-    def of(demand: str) -> Decision:
-        return decide(read_demands([demand], None, None, None).report(facts, Matrix(), FailOn.ERROR))
-
-    unknown, unmet, met = of("gpu-memory>=39GiB"), of("gpu>=2"), of("gpu>=1")
-    assert unknown.drains == ()
-    assert "requirement-unmet" not in unknown.sound
-    assert any("gpu-memory" in line for line in unknown.unsure)
-    assert [slug for slug, _ in unmet.drains] == ["requirement-unmet"]
-    assert "requirement-unmet" in met.sound
-
-
-def test_a_decision_goes_through_json() -> None:
-    decision = decision_on("health: a failed row remapping")
-    assert from_json(json.loads(json.dumps(to_json(decision)))) == decision
-    with pytest.raises(ValueError, match="no decision"):
-        from_json({"drains": 3})
-
-
-@pytest.mark.parametrize(
-    ("text", "ours", "slugs"),
-    [
-        ("gpucheck: gpu-lost: GPU 1 is lost (gpucheck)", True, ("gpu-lost",)),
-        ("gpucheck: gpu-lost, gpu-missing: GPU 1 (gpucheck)", True, ("gpu-lost", "gpu-missing")),
-        ("gpucheck: gpu-lost: GPU 1 is lost (gpucheck) : Not responding", True, ("gpu-lost",)),
-        ("gpucheck: gpu-lost: GPU 1 is lost (gpucheck) : reboot requested", True, ("gpu-lost",)),
-        ("gpucheck: gpu-lost: GPU 1 is lost (gpucheck); KEEP OUT, RMA 4711", False, ()),
-        ("gpucheck: gpu-lost: GPU 1 is lost (gpucheck) : Low RealMemory", False, ()),
-        ("gpucheck: gpu-lost: see the ticket", False, ()),
-        ("fan broken", False, ()),
-        ("gpucheckers are coming", False, ()),
-    ],
-)
-def test_whose_reason_it_is(text: str, ours: bool, slugs: tuple[str, ...]) -> None:
-    standing = Standing(drained=True, reason=text)
-    assert standing.ours is ours
-    assert standing.slugs == slugs
-    assert not Standing(drained=False, reason=text).ours
-
-
-def test_a_reason_is_one_plain_line() -> None:
-    text = reason((("gpu-lost", "GPU \x1b[31m1\n is 'lost' : [gone] @home" + "x" * 300), ("gpu-missing", "")))
-    assert text.startswith("gpucheck: gpu-lost, gpu-missing: GPU")
-    assert len(text) <= 200
-    assert not set("\x1b\n'[]@") & set(text)
-    assert Standing(drained=True, reason=text).ours
-
-
-@pytest.mark.parametrize(
-    ("text", "nodes", "most"), [("5%", 1000, 50), ("5%", 8, 1), ("3", 8, 3), ("0", 8, 0), ("0%", 8, 0)]
-)
-def test_the_cap(text: str, nodes: int, most: int) -> None:
-    assert read_cap(text).of(nodes) == most
-
-
-@pytest.mark.parametrize("text", ["", "x", "-1", "101%", "5 nodes"])
-def test_a_wrong_cap(text: str) -> None:
-    with pytest.raises(CapError, match="a number of nodes, or per cent"):
-        read_cap(text)
-
-
-# What it does with a scheduler.
 
 
 def test_it_drains_and_gives_back(gate: Gate) -> None:
@@ -278,6 +169,16 @@ def test_a_slow_controller_takes_nobody_out_unseen(gate: Gate) -> None:
     assert "the controller is too slow" in ran.err or "no answer within" in ran.err
 
 
+def test_a_controller_that_dies_in_between_is_told(gate: Gate) -> None:
+    gate.controller.answer(dies=True)
+    ran = gate("slurm-prolog", "--act", *BROKEN)
+    assert ran.status == 0
+    assert "Unable to contact; drained, and the next health check looks at the cap" in ran.err
+    gate.controller.answer()
+    assert gate("slurm-health", "--act", "--cap", "0", *BROKEN).status == 0
+    assert gate.controller.reasons() == {}
+
+
 def test_who_stands_beyond_the_cap_steps_back_at_the_next_check(gate: Gate) -> None:
     # Somebody was killed between taking itself out and looking who else was.
     ours = "gpucheck: requirement-unmet: python<3 (gpucheck)"
@@ -359,90 +260,3 @@ def test_closed_streams(gate: Gate) -> None:
     line = f"exec {shlex.join(COMMAND)} fleet gate slurm-health {shlex.join(WORDS)} >&- 2>&-"
     environment = clean_environment(SLURMD_NODENAME="n1", XDG_STATE_HOME=str(gate.folder))
     assert subprocess.run(["sh", "-c", line], env=environment, check=False).returncode == 0
-
-
-# What is kept.
-
-
-def test_only_a_decision_of_this_boot_driver_and_policy_counts(tmp_path: Path, monkeypatch) -> None:
-    wanted = kept.key(("0.1", "policy"))
-    store, decision = kept.Store(tmp_path / "new", wanted), Decision(sound=("gpu-lost",))
-    assert store.read() is None
-    assert store.write(decision, None) is None
-    found = store.read()
-    assert (found.decision, found.drained) == (decision, None)
-    assert 0 <= found.age < 60
-    assert kept.Store(tmp_path / "new", kept.key(("0.1", "other"))).read() is None
-    monkeypatch.setattr(kept, "boot_id", lambda: "another boot")
-    assert kept.key(("0.1", "policy")) != wanted
-    monkeypatch.setattr(kept, "boot_id", lambda: None)
-    assert kept.key(()) is None
-    assert kept.Store(tmp_path / "new", None).read() is None
-
-
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"key": 1}', "null", "\0" * 10])
-def test_a_damaged_file_is_no_decision(tmp_path: Path, damage: str) -> None:
-    store = kept.Store(tmp_path, "key")
-    write(tmp_path / kept.FILE, damage)
-    assert store.read() is None
-    store.write(Decision(), None)
-    store.path.chmod(0o666)
-    assert store.read() is None, "others could have written it"
-
-
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    write(tmp_path / "file")
-    assert "cannot be written" in kept.Store(tmp_path / "file/folder", "key").write(Decision(), None)
-
-
-def test_a_folder_of_others_is_not_used(tmp_path: Path) -> None:
-    store = kept.Store(tmp_path / "open", "key")
-    store.path.parent.mkdir()
-    store.path.parent.chmod(0o777)
-    assert "is not ours alone" in store.write(Decision(), None)
-    os.mkfifo(store.path)
-    assert store.read() is None
-    target = write(tmp_path / "target", "precious")
-    mine = kept.Store(tmp_path / "mine", "key")
-    mine.path.parent.mkdir(mode=0o700)
-    mine.path.with_name(f".{kept.FILE}.{os.getpid()}").symlink_to(target)
-    assert mine.write(Decision(), None) is not None
-    assert target.read_text() == "precious"
-
-
-# The scripts.
-
-
-def script(name: str, folder: Path, gpucheck: str, options: str) -> Path:
-    text = (ROOT / "ci/slurm" / name).read_text()
-    text = text.replace("GPUCHECK=/opt/gpucheck/bin/gpucheck", f"GPUCHECK={gpucheck}")
-    lines = [f'OPTIONS="{options}"' if line.startswith("OPTIONS=") else line for line in text.splitlines()]
-    log = write(folder / "bin/logger", f"#!/bin/sh\ncat >>{folder}/log\n")
-    log.chmod(0o755)
-    path = write(folder / name, "\n".join(lines).replace("PATH=/usr", f"PATH={folder}/bin:/usr") + "\n")
-    path.chmod(0o755)
-    return path
-
-
-@pytest.mark.parametrize("status", [0, 1, 2, 3, SHUT, 127, 137])
-def test_the_scripts_fail_for_one_status_of_the_prolog_alone(tmp_path: Path, status: int) -> None:
-    stand_in = write(tmp_path / "gpucheck", f'#!/bin/sh\necho "said $3" >&2\nexit {status}\n')
-    stand_in.chmod(0o755)
-    for name, shut in (("healthcheck.sh", False), ("prolog.sh", status == SHUT)):
-        path = script(name, tmp_path, str(stand_in), "--cap 3")
-        done = subprocess.run([path], env={"SLURMD_NODENAME": "n1"}, capture_output=True, check=False)
-        assert (done.returncode != 0) is shut
-        assert done.stdout + done.stderr == b""
-    assert (tmp_path / "log").read_text() == "said slurm-health\nsaid slurm-prolog\n"
-
-
-def test_a_gpucheck_that_cannot_start_shuts_nothing(tmp_path: Path) -> None:
-    broken = write(tmp_path / "gpucheck", f"#!{sys.executable}\nfrom gpucheck.no_such_module import main\n")
-    broken.chmod(0o755)
-    for program in (str(broken), "/no/such/gpucheck"):
-        for name in ("healthcheck.sh", "prolog.sh"):
-            path = script(name, tmp_path, program, "")
-            assert subprocess.run([path], env={}, check=False).returncode == 0
-    log = (tmp_path / "log").read_text()
-    assert log.count("no_such_module") >= 2
-    assert log.count("/no/such/gpucheck") == 2

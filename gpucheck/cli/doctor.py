@@ -89,6 +89,8 @@ def doctor(
         raise typer.BadParameter("--update-baseline needs --baseline FILE")
     if history and source is not None:
         raise typer.BadParameter("--from and --history exclude each other: another machine has its own history")
+    if diagnostics and source is not None:
+        raise typer.BadParameter("--from and --diagnostics exclude each other: put both into the file of --from")
     facts = None
     if source is not None:
         if python is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -126,7 +125,7 @@ def _state_folder() -> Path:
 
 
 def _log(node: str, text: str) -> None:
+    from gpucheck.cli.outputs import tell
     from gpucheck.report.cleaning import clean
 
-    if sys.stderr is not None:
-        sys.stderr.write(f"gpucheck: {clean(node)}: {clean(text)}\n")
+    tell(f"gpucheck: {clean(node)}: {clean(text)}\n")

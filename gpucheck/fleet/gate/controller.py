@@ -8,11 +8,11 @@ steps back at the next health check.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import re
 import time
+from dataclasses import replace
 
 from gpucheck.fleet.launch.slurm import ask, gpus
 from gpucheck.fleet.launch.states import LaunchError
@@ -22,6 +22,7 @@ PREFIX, MARK = "gpucheck: ", " (gpucheck)"  # of our reasons; what is not wholly
 LONGEST_REASON = 200
 SETTLED = 1.2  # seconds after which no other node gets the same time
 NEEDED = 5.0  # seconds that must be left for taking a node out and looking again
+GRACE = 3.0  # seconds to undo what could not be looked at, past the visit; the scripts wait longer
 LEAST = 8.0  # seconds that a visit must be given: three questions before
 ONE_ANSWER = 10.0  # seconds for one answer
 NAME, STATE = re.compile(r"\bNodeName=(\S+)"), re.compile(r"\bState=(\S+)")
@@ -141,11 +142,9 @@ class Controller:
         Raises:
             LaunchError: The controller cannot be asked, or does not answer in time.
         """
-        nodes = self._nodes()
-        own = nodes.get(self.node, Standing(drained=False))
+        own, ours, most = self._look()
         if own.theirs:
             return own.out, f"others have taken it out: {own.reason}"
-        ours, most = self._ours(nodes)
         if len(ours) >= most and self.node not in ours:
             return False, _reached(ours, most)
         if self._left() < NEEDED:
@@ -154,9 +153,11 @@ class Controller:
         time.sleep(SETTLED)
         try:
             return self.step_back()
-        except LaunchError:
-            with contextlib.suppress(LaunchError):
-                self.clear()
+        except LaunchError as error:
+            try:
+                replace(self, until=time.monotonic() + GRACE).clear()
+            except LaunchError:
+                raise LaunchError(f"{error}; drained, and the next health check looks at the cap") from None
             raise
 
     def step_back(self) -> tuple[bool, str | None]:
@@ -168,11 +169,9 @@ class Controller:
         Raises:
             LaunchError: The controller cannot be asked, or does not answer in time.
         """
-        nodes = self._nodes()
-        own = nodes.get(self.node, Standing(drained=False))
+        own, ours, most = self._look()
         if own.theirs:
             return own.out, f"others have taken it out: {own.reason}"
-        ours, most = self._ours(nodes)
         if self.node in ours[:most]:
             return True, None
         self.clear()
@@ -187,14 +186,15 @@ class Controller:
         if self.standing().ours:
             self._ask("scontrol", "update", f"NodeName={self.node}", "State=UNDRAIN")
 
-    def _nodes(self) -> dict[str, Standing]:
-        """Return how every node stands; `sinfo` leaves out those that are in no partition."""
-        return dict(map(_read, self._ask("scontrol", "show", "nodes", "--oneliner").splitlines()))
+    def _look(self) -> tuple[Standing, list[str], int]:
+        """Return how this node stands, which we have taken out, the first one first, and how many these may be.
 
-    def _ours(self, nodes: dict[str, Standing]) -> tuple[list[str], int]:
-        """Return the nodes that we have taken out, the first one first, and how many these may be."""
+        `sinfo` leaves out nodes that are in no partition.
+        """
+        nodes = dict(map(_read, self._ask("scontrol", "show", "nodes", "--oneliner").splitlines()))
         out = sorted((one.since, name) for name, one in nodes.items() if one.ours)
-        return [name for _, name in out], self.cap.of(len(nodes))
+        own = nodes.get(self.node, Standing(drained=False))
+        return own, [name for _, name in out], self.cap.of(len(nodes))
 
     def _ask(self, *words: str) -> str:
         os.environ["SLURM_TIME_FORMAT"] = "standard"  # a form that can be ordered

@@ -46,17 +46,23 @@ class Document:
         sender: The name in its frames.
         raw: As it was sent.
         content: Its content.
-        fault: Why `gpucheck fleet collect` could not read it as a report; None: it could.
     """
 
     sender: str
     raw: bytes
     content: dict[str, Any]
-    fault: str | None = None
 
     def whole_from(self, node: str) -> bool:
         """Whether this is a whole report of a node, which the collector can read."""
-        return self.content.get("complete") is True and self.of(node) and self.fault is None
+        return self.content.get("complete") is True and self.of(node) and self.fault() is None
+
+    def fault(self) -> str | None:
+        """Return why the collector could not read what calls itself complete, or None: it could."""
+        try:
+            Reader().read(self.raw, self.sender, self.sender)
+        except DamagedError as error:
+            return str(error)
+        return None
 
     def of(self, node: str) -> bool:
         """Whether it names this node, or the node's pseudonym."""
@@ -71,19 +77,7 @@ def parse(sender: str, raw: bytes) -> Document | None:
         content = json.loads(raw)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(content, dict):
-        return None
-    return Document(sender=sender, raw=raw, content=content, fault=_fault(sender, raw, content))
-
-
-def _fault(sender: str, raw: bytes, content: dict[str, Any]) -> str | None:
-    if content.get("complete") is not True:
-        return None
-    try:
-        Reader().read(raw, sender, sender)
-    except DamagedError as error:
-        return str(error)
-    return None
+    return Document(sender=sender, raw=raw, content=content) if isinstance(content, dict) else None
 
 
 def whole(node: str, raw: bytes) -> bool:
@@ -161,9 +155,9 @@ def _absent(node: str, heard: Heard, documents: list[Document], faults: list[str
     foreign = sorted({_name(one) for one in documents if not one.of(node)})
     if foreign:
         return _end(node, heard, State.NO_REPORT, f"the report of {', '.join(foreign[:3])} came instead", partial)
-    unread = next((one.fault for one in documents if one.fault is not None and one.of(node)), None)
-    if unread is not None:
-        return _end(node, heard, State.NO_REPORT, unread, partial)
+    for one in documents:
+        if one.content.get("complete") is True and one.of(node) and (fault := one.fault()) is not None:
+            return _end(node, heard, State.NO_REPORT, fault, partial)
     if faults or documents:
         half = faults[0] if faults else "it is not complete"
         return _end(node, heard, State.NO_REPORT, f"half a report: {half}", partial)

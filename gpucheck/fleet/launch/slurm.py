@@ -26,16 +26,8 @@ CLOSED = {
 BUSY = {"allocated", "alloc"}
 # In these not even a job that is there already runs on.
 GONE = {
-    "down",
-    "error",
-    "unknown",
-    "powered_down",
-    "powering_down",
-    "powering_up",
-    "future",
-    "inval",
-    "no_respond",
-}
+    "down", "error", "unknown", "powered_down", "powering_down", "powering_up", "future", "inval", "no_respond",
+}  # fmt: skip
 RESERVED = {"maint", "reserved"}
 SAYS_GPUS = ("--gres", "--gpus", "-G", "--gpus-per-node", "--gpus-per-task", "--tres-per-task", "--tres-per-node")
 
