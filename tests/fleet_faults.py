@@ -181,3 +181,11 @@ def attended(stub: Stub) -> Path:
     agent.write_text(f'#!/bin/sh\nexec {sys.executable} {folder}/serve.py {stub.path} "$@"\n')
     agent.chmod(0o755)
     return agent
+
+
+def wait_for(what, patience: float = 30.0) -> None:
+    """Wait until something is so."""
+    until = time.monotonic() + patience
+    while not what():
+        assert time.monotonic() < until, "it never came"
+        time.sleep(0.02)

@@ -12,17 +12,10 @@ from pathlib import Path
 
 import pytest
 from conftest import as_from_a_terminal, clean_environment, validate
-from fleet_faults import STATES, Stub, attended, begin, check_run, events, reasons, running, states
+from fleet_faults import STATES, Stub, attended, begin, check_run, events, reasons, running, states, wait_for
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="nodes are process groups")
 FAULTS = {f"n{number:02}": fault for number, fault in enumerate(STATES, 2)}
-
-
-def wait_for(what, patience: float = 20.0) -> None:
-    until = time.monotonic() + patience
-    while not what():
-        assert time.monotonic() < until, "it never came"
-        time.sleep(0.02)
 
 
 def test_every_fault_is_named_and_nothing_is_left(gpucheck, tmp_path: Path) -> None:
